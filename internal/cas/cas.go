@@ -10,6 +10,7 @@ package cas
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -72,6 +73,10 @@ type Ref struct {
 	Offset int64  // in bytes, within the pack
 }
 
+// ErrDamaged is what reading answers when a store's bytes are not the ones
+// that were put there.
+var ErrDamaged = errors.New("damaged in the store")
+
 // A Store keeps bytes. Its methods may be called from several goroutines, and
 // a Dir from several processes.
 type Store interface {
@@ -82,7 +87,9 @@ type Store interface {
 	// Open gives the bytes that ref names. Reading to the end checks them:
 	// the last Read answers io.EOF only if they have ref's size and digest.
 	// A store that does not hold them answers fs.ErrNotExist; one that holds
-	// damaged bytes answers ErrDamaged, once, and fs.ErrNotExist afterwards.
+	// damaged bytes answers ErrDamaged, once, and fs.ErrNotExist afterwards;
+	// the last bytes are withheld until they are known to be good. A size
+	// below zero stands for any.
 	Open(ref Ref) (io.ReadCloser, error)
 
 	// Has reports whether the blob d is there, of the given size; its bytes
