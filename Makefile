@@ -1,0 +1,54 @@
+# compose: `make` builds it, `make test` tests it.
+
+GO      ?= go
+VERSION ?=
+LDFLAGS := -s -w $(if $(VERSION),-X main.version=$(VERSION))
+
+.PHONY: build test race lint examples parity bench fuzz schema cross clean
+
+build: bin/compose
+
+bin/compose: FORCE
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/compose
+FORCE:
+
+test:
+	$(GO) test -shuffle=on ./...
+
+race:
+	$(GO) test -race -short ./...
+
+lint:
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@2026.1 ./...
+
+# Build every example twice, compare with its committed digest, and run it.
+examples: build
+	$(GO) test -count=1 -v -run Example ./examples
+
+# Compare closures with those that apt and apk-tools chose (../shared/oracles).
+parity:
+	$(GO) test -count=1 -v -run Parity ./internal/format
+
+bench: build
+	$(GO) test -run '^$$' -bench . -benchtime 3x ./...
+	bin/compose version && ./bench.sh bin/compose
+
+# Every fuzz target for a short while.
+FUZZTIME ?= 10s
+fuzz:
+	@for p in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
+	  done; done
+
+schema: build
+	bin/compose schema > manifest/image.schema.json
+
+cross:
+	for t in linux/amd64 linux/arm64 darwin/arm64; do \
+	  CGO_ENABLED=0 GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o /dev/null ./cmd/compose || exit 1; done
+
+clean:
+	rm -rf bin dist
