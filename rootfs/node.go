@@ -36,6 +36,7 @@ type Node struct {
 	GID     int     //
 	MTime   int64   // seconds since 1970; meaningful for Regular and Symlink alone
 	Content cas.Ref // Regular
+	SHA1    []byte  // Regular: SHA-1 of the content where an apk states it (pax record APK-TOOLS.checksum.SHA1); nil otherwise
 	Link    string  // Symlink: target, verbatim; Hardlink: path of the file
 	Xattrs  []Xattr // sorted by name; security.capability and user.* only
 	Major   uint32  // Char, Block
@@ -61,7 +62,10 @@ type Package struct {
 	Homepage            string            //
 	Description         string            // first line
 	BuildTime           int64             // seconds since 1970
+	Size                int64             // of the package file, in bytes
 	InstalledSize       int64             // in bytes
+	Checksum            []byte            // apk: SHA-1 of the compressed control segment, 20 bytes
+	Wanted              bool              // the manifest names it; not a property of the file: whoever knows the lock sets it
 	Control             map[string][]byte // members of the control part by name: control, md5sums, postinst; .PKGINFO, .post-install
 	Scripts             []string          // names in Control of what would run on installation or at a trigger, sorted
 	Replaces            []Replace         // packages whose files it may take over
@@ -69,9 +73,8 @@ type Package struct {
 	Nodes               []Node            // in the order of the archive; Package is set
 }
 
-// A Replace is a declared right to overwrite the files of a package. Versions
-// were checked when the package was opened against the closure; Name is a
-// package's name.
+// A Replace is a declared right to overwrite the files of a package. Name is
+// a package's name; Op and Version are as in resolve.Atom, "" for any.
 type Replace struct {
 	Name, Op, Version string
 }
