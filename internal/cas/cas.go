@@ -77,12 +77,26 @@ type Ref struct {
 // that were put there.
 var ErrDamaged = errors.New("damaged in the store")
 
+// A Mismatch is the error of bytes that are not the expected ones.
+type Mismatch struct {
+	Want Digest
+	Got  Ref // what came instead
+}
+
+func (m *Mismatch) Error() string {
+	return fmt.Sprintf("sha256 is %s (%d bytes), expected %s", m.Got.Digest.Hex(), m.Got.Size, m.Want.Hex())
+}
+
 // A Store keeps bytes. Its methods may be called from several goroutines, and
 // a Dir from several processes.
 type Store interface {
 	// Put keeps what r has to give, as a blob. A mistake of r's leaves
 	// nothing behind.
 	Put(r io.Reader) (Ref, error)
+
+	// PutAs is Put for bytes whose digest is known beforehand. Other bytes
+	// are a Mismatch, and leave nothing behind.
+	PutAs(r io.Reader, want Digest) (Ref, error)
 
 	// Open gives the bytes that ref names. Reading to the end checks them:
 	// the last Read answers io.EOF only if they have ref's size and digest.

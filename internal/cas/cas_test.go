@@ -86,6 +86,25 @@ func TestBlob(t *testing.T) {
 	}
 }
 
+func TestPutAs(t *testing.T) {
+	dir := t.TempDir()
+	for kind, s := range map[string]cas.Store{"dir": openDir(t, dir), "mem": cas.NewMem()} {
+		_, err := s.PutAs(strings.NewReader("other"), cas.Sum([]byte("hello")))
+		bad, ok := errors.AsType[*cas.Mismatch](err)
+		if !ok || bad.Got.Digest != cas.Sum([]byte("other")) || bad.Got.Size != 5 {
+			t.Errorf("%s: other bytes: %v", kind, err)
+		}
+		if left := listing(t, dir); kind == "dir" && left != "" {
+			t.Errorf("left behind:\n%s", left)
+		}
+		ref, err := s.PutAs(strings.NewReader("hello"), cas.Sum([]byte("hello")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantText(t, s, ref, "hello")
+	}
+}
+
 func TestPutOfABrokenReaderLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	for kind, s := range map[string]cas.Store{"dir": openDir(t, dir), "mem": cas.NewMem()} {

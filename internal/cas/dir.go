@@ -208,95 +208,53 @@ func (d *Dir) isBad(path string) bool {
 }
 
 // Put is Store.Put.
-func (d *Dir) Put(r io.Reader) (Ref, error) {
-	w, err := d.NewBlob()
-	if err != nil {
-		return Ref{}, err
-	}
-	defer w.Abort()
-	if _, err := w.copy(r); err != nil {
-		return Ref{}, err
-	}
-	return w.Commit()
-}
+func (d *Dir) Put(r io.Reader) (Ref, error) { return d.PutAs(r, Digest{}) }
 
-// A Blob is a blob being written.
-type Blob struct {
-	dir  *Dir
-	file *os.File // nil once committed or aborted
-	hash hash.Hash
-	size int64
-}
-
-// NewBlob begins a blob whose bytes come in pieces.
-func (d *Dir) NewBlob() (*Blob, error) {
+// PutAs is Store.PutAs; the zero Digest stands for any.
+func (d *Dir) PutAs(r io.Reader, want Digest) (Ref, error) {
 	f, err := d.temp()
 	if err != nil {
-		return nil, err
-	}
-	return &Blob{dir: d, file: f, hash: sha256.New()}, nil
-}
-
-// Write appends p.
-func (b *Blob) Write(p []byte) (int, error) {
-	n, err := b.file.Write(p)
-	b.hash.Write(p[:n])
-	b.size += int64(n)
-	if err != nil {
-		return n, b.dir.fault(b.file.Name(), err)
-	}
-	return n, nil
-}
-
-// Sum is the digest and the size of what was written so far.
-func (b *Blob) Sum() (Digest, int64) { return Digest(b.hash.Sum(nil)), b.size }
-
-// Reset forgets what was written.
-func (b *Blob) Reset() error {
-	b.hash.Reset()
-	b.size = 0
-	if _, err := b.file.Seek(0, io.SeekStart); err != nil {
-		return b.dir.fault(b.file.Name(), err)
-	}
-	return b.dir.fault(b.file.Name(), b.file.Truncate(0))
-}
-
-// Commit puts the blob in its place.
-func (b *Blob) Commit() (Ref, error) {
-	sum, size := b.Sum()
-	if err := b.dir.place(b.file, "sha256", sum); err != nil {
 		return Ref{}, err
 	}
-	b.file = nil
-	return Ref{Digest: sum, Size: size}, nil
+	sink := &sink{dir: d, name: f.Name(), w: f, hash: sha256.New()}
+	size, err := sink.copy(r)
+	if err != nil {
+		discard(f)
+		return Ref{}, err
+	}
+	ref := Ref{Digest: Digest(sink.hash.Sum(nil)), Size: size}
+	if !want.IsZero() && ref.Digest != want {
+		discard(f)
+		return Ref{}, &Mismatch{Want: want, Got: ref}
+	}
+	if err := d.place(f, "sha256", ref.Digest); err != nil {
+		return Ref{}, err
+	}
+	return ref, nil
 }
 
-// Abort drops the blob; it is harmless after Commit.
-func (b *Blob) Abort() {
-	if b.file != nil {
-		discard(b.file)
-		b.file = nil
-	}
+// A sink hashes what it writes, and tells an error of the file system from
+// one of the reader.
+type sink struct {
+	dir  *Dir
+	name string // of the file
+	w    io.Writer
+	hash hash.Hash
 }
 
 var copyBufs = sync.Pool{New: func() any { return new([copyBufSize]byte) }}
 
-// copy is io.Copy without a detour over the writer's ReadFrom.
-func (b *Blob) copy(r io.Reader) (int64, error) {
+// copy is io.Copy with a buffer that is used again.
+func (s *sink) copy(r io.Reader) (n int64, err error) {
 	buf := copyBufs.Get().(*[copyBufSize]byte)
 	defer copyBufs.Put(buf)
-	return copyTo(b, r, buf[:])
-}
-
-func copyTo(w io.Writer, r io.Reader, buf []byte) (n int64, err error) {
 	for {
-		k, err := r.Read(buf)
-		if k > 0 {
-			if _, err := w.Write(buf[:k]); err != nil {
-				return n, err
-			}
-			n += int64(k)
+		k, err := r.Read(buf[:])
+		s.hash.Write(buf[:k])
+		if _, err := s.w.Write(buf[:k]); err != nil {
+			return n, s.dir.fault(s.name, err)
 		}
+		n += int64(k)
 		if err == io.EOF {
 			return n, nil
 		}
@@ -569,7 +527,8 @@ func (d *Dir) NewPack(key Digest) (PackWriter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &dirPack{dir: d, key: key, file: f, w: bufio.NewWriterSize(f, copyBufSize), hash: sha256.New()}, nil
+	w := bufio.NewWriterSize(f, copyBufSize)
+	return &dirPack{dir: d, key: key, file: f, w: w, sink: sink{d, f.Name(), w, sha256.New()}}, nil
 }
 
 type dirPack struct {
@@ -577,7 +536,7 @@ type dirPack struct {
 	key  Digest
 	file *os.File // nil once committed or aborted
 	w    *bufio.Writer
-	hash hash.Hash
+	sink sink // to w
 	size int64
 	err  error // an Append broke off: the pack cannot be had any more
 }
@@ -586,29 +545,15 @@ func (p *dirPack) Append(r io.Reader) (Ref, error) {
 	if p.err != nil {
 		return Ref{}, p.err
 	}
-	p.hash.Reset()
-	buf := copyBufs.Get().(*[copyBufSize]byte)
-	defer copyBufs.Put(buf)
-	n, err := copyTo(packSink{p}, r, buf[:])
+	p.sink.hash.Reset()
+	n, err := p.sink.copy(r)
 	if err != nil {
 		p.err = err
 		return Ref{}, err
 	}
-	ref := Ref{Digest: Digest(p.hash.Sum(nil)), Size: n, Pack: p.key, Offset: p.size}
+	ref := Ref{Digest: Digest(p.sink.hash.Sum(nil)), Size: n, Pack: p.key, Offset: p.size}
 	p.size += n
 	return ref, nil
-}
-
-// A packSink is where Append writes to.
-type packSink struct{ p *dirPack }
-
-func (s packSink) Write(b []byte) (int, error) {
-	s.p.hash.Write(b)
-	n, err := s.p.w.Write(b)
-	if err != nil {
-		return n, s.p.dir.fault(s.p.file.Name(), err)
-	}
-	return n, nil
 }
 
 func (p *dirPack) Commit() error {

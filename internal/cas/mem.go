@@ -27,12 +27,18 @@ func NewMem() *Mem {
 }
 
 // Put is Store.Put.
-func (m *Mem) Put(r io.Reader) (Ref, error) {
+func (m *Mem) Put(r io.Reader) (Ref, error) { return m.PutAs(r, Digest{}) }
+
+// PutAs is Store.PutAs; the zero Digest stands for any.
+func (m *Mem) PutAs(r io.Reader, want Digest) (Ref, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
 		return Ref{}, err
 	}
 	ref := Ref{Digest: Sum(data), Size: int64(len(data))}
+	if !want.IsZero() && ref.Digest != want {
+		return Ref{}, &Mismatch{Want: want, Got: ref}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.blobs[ref.Digest] = data
