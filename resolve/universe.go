@@ -26,6 +26,7 @@ type Package struct {
 	Essential     bool   // deb: Essential: yes
 	Provides      []Atom // Op is "=" or ""; Name may hold a format's own spelling (so:libz.so.1)
 	When          []Atom // apk install_if: all of them installed pull the package in
+	Unless        []Atom // apk install_if with "!": any of them installed keeps When from doing so
 	Fields        Fields // further relations, unparsed
 }
 

@@ -1,0 +1,224 @@
+package format_test
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"compose/internal/format/apk"
+	"compose/internal/format/deb"
+	"compose/internal/testrepo"
+	"compose/resolve"
+)
+
+// An oracle is the answers of a distribution's own tool (shared/oracles).
+type oracle struct {
+	Cases []oracleCase `json:"cases"`
+}
+
+type oracleCase struct {
+	Roots      []string `json:"roots"`
+	Closure    []string `json:"closure"` // name=version, sorted
+	Error      string   `json:"error"`
+	Recommends bool     `json:"recommends"`
+}
+
+type asker interface {
+	resolve.Syntax
+	Want(text string) (resolve.Want, error)
+}
+
+// parity is one oracle and the level that has been reached over it.
+type parity struct {
+	oracle   string
+	syntax   asker
+	arch     string
+	universe func(testing.TB) *resolve.Universe
+	exact    int // at least; of all cases
+}
+
+var parities = []parity{
+	{"apk-v3.19", apk.Format{}, "x86_64", alpine("v3.19"), 0},
+	{"deb-trixie", deb.Format{}, "amd64", debian("trixie"), 0},
+	{"deb-bookworm", deb.Format{}, "amd64", debian("bookworm"), 0},
+	{"deb-trixie-hard", deb.Format{}, "amd64", debian("trixie"), 0},
+}
+
+func debian(suite string) func(testing.TB) *resolve.Universe {
+	return func(t testing.TB) *resolve.Universe {
+		text := gunzip(t, testrepo.Shared(t, "mirrors/debian/dists/"+suite+"/main/binary-amd64/Packages.gz"))
+		pkgs, err := deb.ParsePackages("Packages", text, "amd64")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &resolve.Universe{Syntax: deb.Format{}, Arch: "amd64", Packages: pkgs, Repositories: []resolve.Repository{{Name: "debian", Kind: "deb"}}}
+	}
+}
+
+func alpine(release string) func(testing.TB) *resolve.Universe {
+	return func(t testing.TB) *resolve.Universe {
+		u := &resolve.Universe{Syntax: apk.Format{}, Arch: "x86_64"}
+		for i, repo := range []string{"main", "community"} {
+			u.Repositories = append(u.Repositories, resolve.Repository{Name: "alpine-" + repo, Kind: "apk"})
+			text := apkindex(t, testrepo.Shared(t, "mirrors/alpine/"+release+"/"+repo+"/x86_64/APKINDEX.tar.gz"))
+			pkgs, err := apk.ParseIndex("APKINDEX", text, "x86_64")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for j := range pkgs {
+				pkgs[j].Repository = i
+			}
+			u.Packages = append(u.Packages, pkgs...)
+		}
+		return u
+	}
+}
+
+func gunzip(t testing.TB, path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func apkindex(t testing.TB, path string) string {
+	r := tar.NewReader(strings.NewReader(gunzip(t, path)))
+	for {
+		h, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h.Name == "APKINDEX" {
+			b, err := io.ReadAll(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(b)
+		}
+	}
+}
+
+// TestParity asks Solve what a distribution's own tool was asked, and
+// compares. A closure that differs is printed with both sides.
+func TestParity(t *testing.T) {
+	fmt.Printf("%-18s %6s %6s %8s %7s %8s %14s %14s %9s\n", "oracle", "cases", "exact", "smaller", "larger", "differs", "wrongly solved", "wrongly refused", "ms/case")
+	for _, p := range parities {
+		t.Run(p.oracle, func(t *testing.T) { p.run(t) })
+	}
+}
+
+func (p parity) run(t *testing.T) {
+	files := []string{testrepo.Shared(t, "oracles/"+p.oracle+".json")}
+	if extra := os.Getenv("PARITY_EXTRA"); extra != "" {
+		more, _ := filepath.Glob(filepath.Join(extra, p.oracle+"*.json"))
+		files = append(files, more...)
+	}
+	u := p.universe(t)
+	for _, file := range files {
+		p.compare(t, u, file)
+	}
+}
+
+func (p parity) compare(t *testing.T, u *resolve.Universe, file string) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var o oracle
+	if err := json.Unmarshal(data, &o); err != nil {
+		t.Fatal(err)
+	}
+	var exact, smaller, larger, differs, solved, refused int
+	var list []string
+	start := time.Now()
+	for _, c := range o.Cases {
+		got, err := p.ask(t, u, c)
+		missing, extra := diff(c.Closure, got)
+		switch {
+		case c.Error != "" && err != nil, c.Error == "" && err == nil && len(missing)+len(extra) == 0:
+			exact++
+			continue
+		case c.Error != "":
+			solved++
+			list = append(list, fmt.Sprintf("%v: solved with %d packages; the tool: %s", c.Roots, len(got), c.Error))
+		case err != nil:
+			refused++
+			list = append(list, fmt.Sprintf("%v: refused: %v", c.Roots, err))
+		default:
+			switch {
+			case len(extra) == 0:
+				smaller++
+			case len(missing) == 0:
+				larger++
+			default:
+				differs++
+			}
+			list = append(list, fmt.Sprintf("%v: of %d, not in ours %v, only in ours %v", c.Roots, len(c.Closure), missing, extra))
+		}
+	}
+	ms := float64(time.Since(start).Microseconds()) / 1000 / float64(len(o.Cases))
+	fmt.Printf("%-18s %6d %6d %8d %7d %8d %14d %15d %9.1f\n", strings.TrimSuffix(filepath.Base(file), ".json"), len(o.Cases), exact, smaller, larger, differs, solved, refused, ms)
+	for _, l := range list {
+		fmt.Println("   ", l)
+	}
+	if exact < p.exact {
+		t.Errorf("%s: %d of %d exact, %d before", file, exact, len(o.Cases), p.exact)
+	}
+}
+
+func (p parity) ask(t *testing.T, u *resolve.Universe, c oracleCase) ([]string, error) {
+	var wants []resolve.Want
+	for i, r := range c.Roots {
+		w, err := p.syntax.Want(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Ref = i
+		wants = append(wants, w)
+	}
+	closure, err := resolve.Solve(u, wants, resolve.Options{Recommends: c.Recommends})
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, k := range closure.Packages {
+		out = append(out, k.Name+"="+k.Version)
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+// diff gives what only a has and what only b has; both are sorted.
+func diff(a, b []string) (onlyA, onlyB []string) {
+	a = slices.Clone(a)
+	slices.Sort(a)
+	for _, x := range a {
+		if _, ok := slices.BinarySearch(b, x); !ok {
+			onlyA = append(onlyA, x)
+		}
+	}
+	for _, x := range b {
+		if _, ok := slices.BinarySearch(a, x); !ok {
+			onlyB = append(onlyB, x)
+		}
+	}
+	return onlyA, onlyB
+}

@@ -1,0 +1,438 @@
+package resolve
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"compose/internal/fault"
+)
+
+// DefaultSteps is how many steps Solve takes before it gives up: a step is one
+// package decided or one rule looked at. The largest real closures need about
+// a hundred thousand; the bound is some seconds.
+const DefaultSteps = 50_000_000
+
+type solver struct {
+	u       *Universe
+	syntax  Syntax
+	manners Manners
+	options Options
+	index   *index
+	search  *search
+	prefer  map[string]int
+	elide   map[string]bool
+	wants   []Want
+	roots   []need   // of the wants, one each
+	needs   [][]need // by package, once opened
+	broken  error    // a relation that the syntax cannot read
+
+	when map[string][]int32 // name -> packages whose When mentions it
+
+	taken   []bool  // members of the closure, as far as it has been walked
+	order   []int32 // the same, in the order in which they were taken
+	elided  map[string]bool
+	decided map[string]bool // preferences that made a difference
+}
+
+// Solve chooses packages so that every want and every dependency of each
+// chosen package is satisfied and nothing conflicts, or tells why it cannot,
+// as an *Unsatisfied. The answer depends on the sets of packages,
+// repositories and wants alone, not on their order.
+func Solve(u *Universe, wants []Want, o Options) (*Closure, error) {
+	s := newSolver(u, wants, o)
+	if err := s.addWants(); err != nil {
+		return nil, err
+	}
+	for {
+		switch s.attempt() {
+		case done:
+			return s.closure(), nil
+		case stuck:
+			return nil, s.explain()
+		}
+		if s.broken != nil {
+			return nil, s.broken
+		}
+		if limit := s.limit(); s.search.steps > limit {
+			return nil, fault.New(fault.NoSolution, "gave up after %d steps at %s: the dependencies are too tangled; fix versions or exclude alternatives to narrow them", limit, s.where())
+		}
+	}
+}
+
+func newSolver(u *Universe, wants []Want, o Options) *solver {
+	s := &solver{
+		u: u, syntax: u.Syntax, manners: manners(u.Syntax), options: o,
+		index: newIndex(u), search: newSearch(len(u.Packages)),
+		wants: slices.Clone(wants), needs: make([][]need, len(u.Packages)),
+		elide: map[string]bool{}, taken: make([]bool, len(u.Packages)),
+	}
+	s.search.opened = s.open
+	for _, name := range o.Elide {
+		s.elide[name] = true
+	}
+	if len(o.Prefer) > 0 {
+		s.prefer = map[string]int{}
+		for i, name := range o.Prefer {
+			if _, ok := s.prefer[name]; !ok {
+				s.prefer[name] = i
+			}
+		}
+	}
+	if o.Essential {
+		s.wantEssential()
+	}
+	slices.SortStableFunc(s.wants, func(a, b Want) int {
+		return cmp.Or(compareClauses(a.Clause, b.Clause), strings.Compare(a.Text, b.Text))
+	})
+	s.when = map[string][]int32{}
+	for i := range u.Packages {
+		p := &u.Packages[i]
+		if len(p.When) > 0 && fits(u, p) {
+			for _, a := range p.When {
+				s.when[a.Name] = append(s.when[a.Name], int32(i))
+			}
+		}
+	}
+	return s
+}
+
+func (s *solver) limit() int { return DefaultSteps }
+
+func (s *solver) where() string {
+	if n := len(s.order); n > 0 {
+		p := &s.u.Packages[s.order[n-1]]
+		return fmt.Sprintf("package %s %s", p.Name, p.Version)
+	}
+	return "the first want"
+}
+
+// wantEssential adds a want for each name that has an essential package.
+func (s *solver) wantEssential() {
+	names := map[string]bool{}
+	for i := range s.u.Packages {
+		if p := &s.u.Packages[i]; p.Essential && fits(s.u, p) {
+			names[p.Name] = true
+		}
+	}
+	for name := range names {
+		s.wants = append(s.wants, Want{Clause: Clause{{Name: name}}, Text: name, Ref: -1})
+	}
+}
+
+func compareClauses(a, b Clause) int {
+	return slices.CompareFunc(a, b, func(x, y Atom) int {
+		return cmp.Or(strings.Compare(x.Name, y.Name), strings.Compare(x.Op, y.Op), strings.Compare(x.Version, y.Version),
+			strings.Compare(x.Arch, y.Arch), strings.Compare(x.Pin, y.Pin))
+	})
+}
+
+// addWants states the wants as rules.
+func (s *solver) addWants() error {
+	s.roots = make([]need, len(s.wants))
+	for i, w := range s.wants {
+		c := cause{kind: byWant, want: int32(i)}
+		if w.Exclude {
+			c.kind = byExclude
+			for _, a := range w.Clause {
+				for _, p := range s.matching(a, -1) {
+					s.search.add(c, leave(p))
+				}
+			}
+			continue
+		}
+		n := need{clause: w.Clause, offers: s.candidates(w.Clause, -1)}
+		if s.manners.Named {
+			n.offers = s.named(w.Clause, n.offers)
+			if s.undecided(w.Clause, n.offers) {
+				return s.ambiguous(w, n.offers)
+			}
+		}
+		s.roots[i] = n
+		s.search.add(c, takeAny(n.offers)...)
+	}
+	return nil
+}
+
+// undecided reports whether offers are several packages, none of which is
+// named by the want or by a preference.
+func (s *solver) undecided(c Clause, offers []int32) bool {
+	if len(offers) == 0 || s.preferred(offers[0]) < len(s.prefer) {
+		return false
+	}
+	first := s.u.Packages[offers[0]].Name
+	if slices.ContainsFunc(c, func(a Atom) bool { return a.Name == first }) {
+		return false
+	}
+	return slices.ContainsFunc(offers, func(p int32) bool { return s.u.Packages[p].Name != first })
+}
+
+// named keeps the packages that are called what the want says, if any are.
+func (s *solver) named(c Clause, offers []int32) []int32 {
+	var own []int32
+	for _, p := range offers {
+		if slices.ContainsFunc(c, func(a Atom) bool { return a.Name == s.u.Packages[p].Name }) {
+			own = append(own, p)
+		}
+	}
+	if len(own) > 0 {
+		return own
+	}
+	return offers
+}
+
+func takeAny(pkgs []int32) []lit {
+	out := make([]lit, len(pkgs))
+	for i, p := range pkgs {
+		out[i] = take(p)
+	}
+	return out
+}
+
+// open states the relations of p as rules.
+func (s *solver) open(p int32) {
+	pkg := &s.u.Packages[p]
+	s.exclude(p, pkg.Name, true)
+	if s.manners.Exclusive {
+		for _, a := range pkg.Provides {
+			s.exclude(p, a.Name, a.Version != "")
+		}
+	}
+	r, err := s.syntax.Relations(pkg)
+	if err != nil {
+		if s.broken == nil {
+			s.broken = fault.New(fault.FormatInvalid, "%s %s: %w", pkg.Name, pkg.Version, err)
+		}
+		return
+	}
+	needs := make([]need, 0, len(r.Depends)+len(r.Recommends))
+	for _, c := range r.Depends {
+		needs = append(needs, s.need(c, p))
+		n := &needs[len(needs)-1]
+		if n.elided || slices.Contains(n.offers, p) {
+			continue
+		}
+		lits := append(takeAny(n.offers), leave(p))
+		s.search.add(cause{kind: byDepends, pkg: p, need: int32(len(needs) - 1)}, lits...)
+	}
+	for _, a := range r.Conflicts {
+		for _, q := range s.matching(a, p) {
+			if q != p {
+				s.search.add(cause{kind: byConflict, pkg: p, other: q}, leave(p), leave(q))
+			}
+		}
+	}
+	if s.options.Recommends {
+		for _, c := range r.Recommends {
+			n := s.need(c, p)
+			n.soft = true
+			needs = append(needs, n)
+		}
+	}
+	s.needs[p] = needs
+}
+
+func (s *solver) need(c Clause, p int32) need {
+	n := need{clause: c}
+	for _, a := range c {
+		if s.elide[a.Name] {
+			n.elided = true
+		}
+	}
+	n.offers = s.candidates(c, p)
+	return n
+}
+
+// exclude states that p shuts out other packages that provide the name.
+func (s *solver) exclude(p int32, name string, versioned bool) {
+	for _, o := range s.index.of(name) {
+		if o.pkg == p {
+			continue
+		}
+		same := o.own && s.u.Packages[p].Name == name
+		if same || s.manners.Exclusive && (versioned || o.version != "") {
+			s.search.add(cause{kind: bySameName, pkg: p, other: o.pkg}, leave(p), leave(o.pkg))
+		}
+	}
+}
+
+type outcome int
+
+const (
+	done  outcome = iota
+	again         // something was learned
+	stuck         // there is no solution
+)
+
+// attempt walks from the wants down, deciding as it goes.
+func (s *solver) attempt() outcome {
+	for _, p := range s.order {
+		s.taken[p] = false
+	}
+	s.order = s.order[:0]
+	s.elided, s.decided = map[string]bool{}, map[string]bool{}
+	if !s.settle() {
+		return s.fail()
+	}
+	// The wants are taken before anything below them.
+	for i := range s.roots {
+		if s.wants[i].Exclude {
+			continue
+		}
+		if _, ok := s.satisfy(&s.roots[i]); !ok {
+			return s.fail()
+		}
+	}
+	walked := 0
+	for walked < len(s.order) {
+		roots := slices.Clone(s.order[walked:])
+		for _, p := range roots {
+			if !s.walk(p) {
+				return s.fail()
+			}
+		}
+		walked = len(s.order)
+		if !s.triggered() {
+			return s.fail()
+		}
+	}
+	return done
+}
+
+func (s *solver) fail() outcome {
+	if s.search.failed != noReason {
+		return stuck
+	}
+	return again
+}
+
+// settle draws conclusions; false: something was learned, or nothing can be.
+func (s *solver) settle() bool {
+	bad := s.search.propagate()
+	if bad == noReason {
+		return true
+	}
+	for bad != noReason {
+		if !s.search.learn(bad) {
+			return false
+		}
+		bad = s.search.propagate()
+	}
+	return false
+}
+
+// met gives the package that already satisfies n: one that is taken or, where
+// it is not for depth to decide, one that must be.
+func (s *solver) met(n *need) (pkg int32, ok bool) {
+	if n.elided {
+		for _, a := range n.clause {
+			if s.elide[a.Name] {
+				s.elided[a.Name] = true
+			}
+		}
+		return -1, true
+	}
+	for _, p := range n.offers {
+		if s.taken[p] || !s.manners.DepthFirst && s.search.value[p] == yes {
+			return p, true
+		}
+	}
+	return -1, false
+}
+
+// satisfy takes the best package that can still satisfy n, and gives it; -1
+// where none is needed. It reports false when something was learned instead.
+func (s *solver) satisfy(n *need) (pkg int32, ok bool) {
+	p, ok := s.met(n)
+	if !ok {
+		p = s.best(n)
+	}
+	if p < 0 || s.taken[p] {
+		return -1, true
+	}
+	if s.search.value[p] == unknown {
+		s.search.decide(take(p))
+		if !s.settle() {
+			return -1, false
+		}
+	}
+	s.taken[p] = true
+	s.order = append(s.order, p)
+	return p, true
+}
+
+// best is the best package that may still be taken for n, or -1.
+func (s *solver) best(n *need) int32 {
+	for _, p := range n.offers {
+		if s.search.value[p] != no {
+			return p
+		}
+	}
+	return -1
+}
+
+// walk takes everything that p needs, depth first.
+func (s *solver) walk(p int32) bool {
+	for i := range s.needs[p] {
+		q, ok := s.satisfy(&s.needs[p][i])
+		if !ok || q >= 0 && !s.walk(q) {
+			return false
+		}
+	}
+	return true
+}
+
+// triggered takes one package whose When holds now and that can be taken.
+func (s *solver) triggered() bool {
+	return true
+}
+
+// closure is the answer.
+func (s *solver) closure() *Closure {
+	c := &Closure{}
+	why := map[int32]map[string]bool{}
+	blame := func(p int32, who string) {
+		if why[p] == nil {
+			why[p] = map[string]bool{}
+		}
+		why[p][who] = true
+	}
+	wanted := map[int32]bool{}
+	for i := range s.roots {
+		for _, p := range s.roots[i].offers {
+			if s.taken[p] {
+				wanted[p] = true
+				if s.wants[i].Ref >= 0 {
+					blame(p, fmt.Sprintf("want %q", s.wants[i].Text))
+				}
+				break
+			}
+		}
+	}
+	for _, p := range s.order {
+		for _, n := range s.needs[p] {
+			for _, q := range n.offers {
+				if s.taken[q] && q != p {
+					blame(q, s.u.Packages[p].Name)
+				}
+			}
+		}
+	}
+	for _, p := range s.order {
+		c.Packages = append(c.Packages, Chosen{Package: &s.u.Packages[p], Wanted: wanted[p], Why: sorted(why[p])})
+	}
+	slices.SortFunc(c.Packages, func(a, b Chosen) int { return strings.Compare(a.Name, b.Name) })
+	c.Elided = sorted(s.elided)
+	c.Prefers = sorted(s.decided)
+	return c
+}
+
+func sorted(set map[string]bool) []string {
+	var out []string
+	for k := range set {
+		out = append(out, k)
+	}
+	slices.Sort(out)
+	return out
+}
