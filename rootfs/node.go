@@ -42,7 +42,7 @@ type Node struct {
 	Major   uint32  // Char, Block
 	Minor   uint32
 	Package string // name of the package that brought it; "" otherwise
-	Origin  string // where it came from if no package brought it: "layout", "accounts", "files: image.yaml:12:5", "package-database"
+	Origin  string // where it came from if no package brought it: "layout", "parent", "accounts", "files: image.yaml:12:5", "package-database"
 }
 
 // An Xattr is an extended attribute.
@@ -71,6 +71,7 @@ type Package struct {
 	Replaces            []Replace         // packages whose files it may take over
 	Priority            int               // apk replaces_priority
 	Nodes               []Node            // in the order of the archive; Package is set
+	Notices             []string          // what was odd about the file and yet accepted, for a report
 }
 
 // A Replace is a declared right to overwrite the files of a package. Name is
