@@ -1,0 +1,516 @@
+package sign
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io/fs"
+	"log"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"compose/internal/cas"
+	"compose/internal/fault"
+	"compose/internal/testrepo"
+)
+
+const secret = "correct horse"
+
+func password(s string) Password { return func(bool) ([]byte, error) { return []byte(s), nil } }
+
+// newKey makes a key pair and gives it with the prefix of its files.
+func newKey(t *testing.T, a Algorithm) (*Key, string) {
+	t.Helper()
+	prefix := filepath.Join(t.TempDir(), "cosign")
+	if err := Keygen(prefix, a, password(secret)); err != nil {
+		t.Fatal(err)
+	}
+	k, err := LoadKey(prefix+".key", password(secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k, prefix
+}
+
+// A small image: its blobs, and the descriptor of its manifest, or of an
+// index above it.
+func smallImage(index bool) (v1.Descriptor, map[string][]byte) {
+	blobs := map[string][]byte{}
+	put := func(mt types.MediaType, b []byte) v1.Descriptor {
+		d := descriptor(string(mt), b)
+		blobs["blobs/sha256/"+d.Digest.Hex] = b
+		return d
+	}
+	layer := put(types.OCILayer, []byte("a layer"))
+	config := put(types.OCIConfigJSON, []byte(`{"architecture":"amd64","os":"linux","config":{},"rootfs":{"type":"layers","diff_ids":["`+layer.Digest.String()+`"]}}`))
+	m, _ := json.Marshal(v1.Manifest{SchemaVersion: 2, MediaType: types.OCIManifestSchema1, Config: config, Layers: []v1.Descriptor{layer}})
+	top := put(types.OCIManifestSchema1, m)
+	if index {
+		i, _ := json.Marshal(v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Manifests: []v1.Descriptor{top}})
+		top = put(types.OCIImageIndex, i)
+	}
+	return top, blobs
+}
+
+func layoutFiles(index bool) map[string][]byte {
+	top, files := smallImage(index)
+	top.Annotations = map[string]string{"org.opencontainers.image.ref.name": "demo"}
+	i, _ := json.Marshal(v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Manifests: []v1.Descriptor{top}})
+	files["index.json"] = i
+	files["oci-layout"] = []byte(`{"imageLayoutVersion":"1.0.0"}`)
+	return files
+}
+
+// A place is somewhere an image can be attached to and verified at.
+type place struct {
+	name   string
+	open   func(*testing.T) Place
+	attach func(*testing.T, ...Artifact) error
+}
+
+func places(t *testing.T, index bool) []place {
+	dir, file := t.TempDir(), filepath.Join(t.TempDir(), "image.tar")
+	writeLayout(t, dir, index)
+	writeArchive(t, file, index)
+	reg := pushed(t, index)
+	ctx := context.Background()
+	opened := func(t *testing.T, l *Layout, err error) Place {
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		return l
+	}
+	return []place{{
+		"layout", func(t *testing.T) Place { l, err := OpenLayout(dir); return opened(t, l, err) },
+		func(t *testing.T, a ...Artifact) error { return AttachLayout(ctx, dir, a...) },
+	}, {
+		"archive", func(t *testing.T) Place { l, err := OpenArchive(file); return opened(t, l, err) },
+		func(t *testing.T, a ...Artifact) error { return AttachArchive(ctx, file, a...) },
+	}, {
+		"registry", func(*testing.T) Place { return reg },
+		func(t *testing.T, a ...Artifact) error {
+			img, err := reg.Image(ctx)
+			if err != nil {
+				return err
+			}
+			return reg.Attach(ctx, img, a...)
+		},
+	}}
+}
+
+func writeLayout(t *testing.T, dir string, index bool) {
+	t.Helper()
+	for name, b := range layoutFiles(index) {
+		p := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(p, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func writeArchive(t *testing.T, file string, index bool) {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	files := layoutFiles(index)
+	w.WriteHeader(&tar.Header{Name: "blobs/", Typeflag: tar.TypeDir, Mode: 0o755})
+	for name, text := range files {
+		w.WriteHeader(&tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(text))})
+		w.Write(text)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// pushed puts the image into a registry on loopback, under the tag v1.
+func pushed(t *testing.T, index bool) *Registry {
+	t.Helper()
+	srv := httptest.NewServer(registry.New(registry.Logger(log.New(testWriter{t}, "", 0))))
+	t.Cleanup(srv.Close)
+	repo, err := name.NewRepository(strings.TrimPrefix(srv.URL, "http://")+"/demo/app", name.Insecure)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, blobs := smallImage(index)
+	for _, b := range blobs {
+		if err := remote.WriteLayer(repo, static.NewLayer(b, types.OCILayer)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, i := range []bool{false, index} {
+		top, blobs := smallImage(i)
+		m := Manifest{MediaType: string(top.MediaType), Bytes: blobs["blobs/sha256/"+top.Digest.Hex]}
+		if err := remote.Put(repo.Tag("v1"), taggable{m}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return AtRegistry(repo.Tag("v1"))
+}
+
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(b []byte) (int, error) { return len(b), nil }
+
+const predicate = `{"spdxVersion":"SPDX-2.3","name":"<demo>"}`
+
+// signAt signs the image at p with k and attests two things.
+func signAt(t *testing.T, p place, k *Key) {
+	t.Helper()
+	ctx := context.Background()
+	img, err := p.open(t).Image(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sig, err := k.Sign(ctx, img, "example.org/demo/app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sbom, err := k.Attest(ctx, img, "example.org/demo/app", SPDX, []byte(predicate))
+	if err != nil {
+		t.Fatal(err)
+	}
+	slsa, err := k.Attest(ctx, img, "example.org/demo/app", SLSA, []byte(`{"buildDefinition":{"buildType":"https://example.org/type","externalParameters":{},"internalParameters":{},"resolvedDependencies":[]},"runDetails":{"builder":{"id":"https://example.org/builder"},"metadata":{}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.attach(t, sig, sbom); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.attach(t, slsa); err != nil { // what was there stays
+		t.Fatal(err)
+	}
+}
+
+func TestSignAndVerify(t *testing.T) {
+	for _, alg := range []Algorithm{ECDSA, Ed25519} {
+		k, prefix := newKey(t, alg)
+		pub, err := LoadPublicKey(prefix + ".pub")
+		if err != nil {
+			t.Fatal(err)
+		}
+		other, _ := newKey(t, alg)
+		for _, index := range []bool{false, true} {
+			for _, p := range places(t, index) {
+				t.Run(string(alg)+" "+p.name+map[bool]string{true: " index"}[index], func(t *testing.T) {
+					ctx := context.Background()
+					refused(t, pub, p.open(t), "no signature")
+					signAt(t, p, k)
+					proof, err := pub.Verify(ctx, p.open(t), SPDX, SLSA)
+					if err != nil {
+						t.Fatal(err)
+					}
+					top, _ := smallImage(index)
+					if proof.Image.Digest.String() != top.Digest.String() || proof.Signatures != 1 || len(proof.Claims) != 2 {
+						t.Errorf("proof %+v", proof)
+					}
+					if c := proof.Claims[0]; c.PredicateType != SPDX || !sameJSON(c.Predicate, []byte(predicate)) {
+						t.Errorf("claim %s: %s", c.PredicateType, c.Predicate)
+					}
+					refused(t, pub, p.open(t), "no attestation https://cyclonedx.org/bom by this key, among 2 by others", CycloneDX)
+					refused(t, other.Public, p.open(t), "no signature by this key, among 1 by others")
+				})
+			}
+		}
+	}
+}
+
+func sameJSON(a, b []byte) bool {
+	var x, y bytes.Buffer
+	return json.Compact(&x, a) == nil && json.Compact(&y, b) == nil && bytes.Contains(x.Bytes(), []byte("SPDX-2.3")) &&
+		strings.ReplaceAll(strings.ReplaceAll(x.String(), `\u003c`, "<"), `\u003e`, ">") == y.String()
+}
+
+func refused(t *testing.T, k *PublicKey, p Place, why string, expected ...string) {
+	t.Helper()
+	_, err := k.Verify(context.Background(), p, expected...)
+	if err == nil || !strings.Contains(err.Error(), why) || fault.Of(err) != fault.TrustAttestation {
+		t.Errorf("got %v (%s), want %q", err, fault.Of(err), why)
+	}
+}
+
+// A change of any byte of any file of a layout is noticed.
+func TestEveryByteCounts(t *testing.T) {
+	k, _ := newKey(t, ECDSA)
+	dir := t.TempDir()
+	writeLayout(t, dir, true)
+	p := place{open: func(t *testing.T) Place {
+		l, err := OpenLayout(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		return l
+	}, attach: func(t *testing.T, a ...Artifact) error { return AttachLayout(context.Background(), dir, a...) }}
+	signAt(t, p, k)
+	used := referenced(t, dir)
+	changed := 0
+	filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !used[filepath.Base(file)] {
+			return err
+		}
+		was, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		for i := 0; i < len(was); i += max(1, len(was)/16) {
+			b := bytes.Clone(was)
+			b[i] ^= 1
+			if err := os.WriteFile(file, b, 0o644); err != nil {
+				return err
+			}
+			changed++
+			if _, err := k.Public.Verify(context.Background(), p.open(t), SPDX, SLSA); err == nil {
+				t.Errorf("%s: byte %d changed, and all is well", file, i)
+			} else if fault.Of(err) == "" {
+				t.Errorf("%s: byte %d changed: %v is no fault", file, i, err)
+			}
+		}
+		return os.WriteFile(file, was, 0o644)
+	})
+	if changed < 50 {
+		t.Errorf("only %d changes were tried", changed)
+	}
+	if _, err := k.Public.Verify(context.Background(), p.open(t), SPDX, SLSA); err != nil {
+		t.Errorf("put back as it was: %v", err)
+	}
+}
+
+// referenced gives the names of the blobs that the image and the artifacts of
+// a layout consist of, but for the artifacts' config, which says nothing.
+func referenced(t *testing.T, dir string) map[string]bool {
+	t.Helper()
+	l, err := OpenLayout(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	index, err := l.index()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, image := smallImage(true)
+	used := map[string]bool{}
+	for name := range image {
+		used[filepath.Base(name)] = true
+	}
+	for _, d := range index.Manifests[1:] {
+		used[d.Digest.Hex] = true
+		text, err := l.blob(d, maxManifest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m v1.Manifest
+		if err := json.Unmarshal(text, &m); err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range m.Layers {
+			used[b.Digest.Hex] = true
+		}
+	}
+	return used
+}
+
+// P-10: what the key signed about something else proves nothing, and is
+// never passed over.
+func TestP10SignatureForSomethingElse(t *testing.T) {
+	k, _ := newKey(t, ECDSA)
+	ctx := context.Background()
+	img := Image{string(types.OCIManifestSchema1), cas.Sum([]byte("this")), 4}
+	that := Image{string(types.OCIManifestSchema1), cas.Sum([]byte("that")), 4}
+	sign := func(text string) Artifact {
+		sig, err := k.signer.SignMessage(strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return signature64(text, sig)
+	}
+	good, err := k.Sign(ctx, img, "demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := k.Sign(ctx, that, "demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	otherClaim, err := k.Attest(ctx, that, "demo", SPDX, []byte("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	swapped := good
+	swapped.Payload = other.Payload
+	tests := []struct {
+		rule string
+		list memory
+		want string
+	}{
+		{"a signature for another image", memory{other}, `it is for "` + that.Digest.String() + `"`},
+		{"another image's signature beside a good one", memory{good, other}, `it is for "` + that.Digest.String() + `"`},
+		{"an attestation about another image", memory{good, otherClaim}, "its statement is about something else"},
+		{"a signed text that is no JSON", memory{sign("not JSON")}, "its payload: invalid character"},
+		{"a signed text with something after it", memory{sign(string(good.Payload) + "{}")}, "its payload: something follows the JSON value"},
+		{"a signed text of another type", memory{sign(strings.Replace(string(good.Payload), "cosign container image signature", "atomic", 1))}, `its payload has the type "atomic"`},
+		{"a payload under another's signature", memory{swapped}, "no signature by this key, among 1 by others"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.rule, func(t *testing.T) { refused(t, k.Public, at{img, tt.list}, tt.want, SPDX) })
+	}
+}
+
+// memory is a Place that holds artifacts only.
+type memory []Artifact
+
+type at struct {
+	img  Image
+	list memory
+}
+
+func (a at) Image(context.Context) (Image, error) { return a.img, nil }
+func (a at) Artifacts(_ context.Context, _ Image, kind Kind) (list []Artifact, err error) {
+	for _, x := range a.list {
+		if x.Kind == kind {
+			list = append(list, x)
+		}
+	}
+	return list, nil
+}
+
+// P-09: a place cannot make verification read without end.
+func TestP09TooMuchAttached(t *testing.T) {
+	config := descriptor("x", nil)
+	many := v1.Manifest{SchemaVersion: 2, Config: config}
+	for range maxArtifacts + 1 {
+		many.Layers = append(many.Layers, descriptor("x", []byte("{}")))
+	}
+	big := v1.Manifest{SchemaVersion: 2, Config: config, Layers: []v1.Descriptor{{Digest: hash(cas.Sum(nil)), Size: maxArtifact + 1}}}
+	for rule, m := range map[string]v1.Manifest{"too many": many, "too large": big} {
+		t.Run(rule, func(t *testing.T) {
+			text, _ := json.Marshal(m)
+			_, err := artifacts("x", Signature, text, func(v1.Descriptor) ([]byte, error) { return nil, nil })
+			if fault.Of(err) != fault.LimitSize {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// cosignCLI finds the real cosign.
+func cosignCLI(t *testing.T) string {
+	t.Helper()
+	if p := os.Getenv("COSIGN"); p != "" {
+		return p
+	}
+	p, err := exec.LookPath("cosign")
+	if err != nil {
+		testrepo.Skip(t, "no cosign in PATH or COSIGN")
+	}
+	return p
+}
+
+// run runs cosign without network but loopback and gives whether it was
+// content, and what it said.
+func run(t *testing.T, bin string, args ...string) (bool, string) {
+	t.Helper()
+	cmd := exec.Command(bin, args...)
+	home := t.TempDir()
+	cmd.Env = []string{"HOME=" + home, "COSIGN_PASSWORD=" + secret, "TUF_ROOT=" + home, "HTTPS_PROXY=http://127.0.0.1:1"}
+	out, err := cmd.CombinedOutput()
+	return err == nil, string(out)
+}
+
+// The real cosign accepts what compose signed, with the key and offline, and
+// refuses it under another key.
+func TestCosignVerifies(t *testing.T) {
+	bin := cosignCLI(t)
+	for _, alg := range []Algorithm{ECDSA, Ed25519} {
+		k, prefix := newKey(t, alg)
+		_, wrong := newKey(t, alg)
+		for _, index := range []bool{false, true} {
+			dir := t.TempDir()
+			writeLayout(t, dir, index)
+			reg := pushed(t, index)
+			for _, p := range []place{{
+				"--local-image " + dir, func(t *testing.T) Place { l, _ := OpenLayout(dir); return l },
+				func(t *testing.T, a ...Artifact) error { return AttachLayout(context.Background(), dir, a...) },
+			}, {
+				"--allow-http-registry " + reg.ref.String(), func(*testing.T) Place { return reg },
+				func(t *testing.T, a ...Artifact) error {
+					img, _ := reg.Image(context.Background())
+					return reg.Attach(context.Background(), img, a...)
+				},
+			}} {
+				signAt(t, p, k)
+				for _, verb := range []string{"verify", "verify-attestation --type spdxjson", "verify-attestation --type slsaprovenance1"} {
+					t.Run(string(alg)+" "+verb, func(t *testing.T) {
+						args := append(strings.Fields(verb), "--insecure-ignore-tlog", "--key")
+						if ok, out := run(t, bin, append(append(args, prefix+".pub"), strings.Fields(p.name)...)...); !ok {
+							t.Errorf("cosign %s %s: %s", verb, p.name, out)
+						}
+						if ok, out := run(t, bin, append(append(args, wrong+".pub"), strings.Fields(p.name)...)...); ok {
+							t.Errorf("cosign %s %s with another key: %s", verb, p.name, out)
+						}
+					})
+				}
+			}
+		}
+	}
+}
+
+// compose verifies what the real cosign signed, with a key that cosign made.
+func TestVerifiesCosign(t *testing.T) {
+	bin := cosignCLI(t)
+	prefix := filepath.Join(t.TempDir(), "theirs")
+	if ok, out := run(t, bin, "generate-key-pair", "--output-key-prefix", prefix); !ok {
+		t.Fatal(out)
+	}
+	_, ed := newKey(t, Ed25519)
+	for _, prefix := range []string{prefix, ed} {
+		reg := pushed(t, false)
+		img, err := reg.Image(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(t.TempDir(), "predicate")
+		if err := os.WriteFile(file, []byte(predicate), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		ref := reg.ref.Context().Digest(img.Digest.String()).String()
+		for _, args := range []string{
+			"sign --yes --tlog-upload=false --allow-http-registry --key " + prefix + ".key " + ref,
+			"attest --yes --tlog-upload=false --allow-http-registry --type spdxjson --predicate " + file + " --key " + prefix + ".key " + ref,
+		} {
+			if ok, out := run(t, bin, strings.Fields(args)...); !ok {
+				t.Fatalf("cosign %s: %s", args, out)
+			}
+		}
+		pub, err := LoadPublicKey(prefix + ".pub")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := pub.Verify(context.Background(), reg, SPDX); err != nil {
+			t.Error(err)
+		}
+		if _, err := LoadKey(prefix+".key", password(secret)); err != nil {
+			t.Error(err)
+		}
+	}
+}
