@@ -99,29 +99,37 @@ func locked(k resolve.Chosen, u *resolve.Universe) resolve.Locked {
 	return l
 }
 
-// allocate gives every account of the manifest that names no number one, in
+// allocate gives every account of the manifest that states no number one, in
 // the order of names; a number that previous gave stays.
 func allocate(img *manifest.Image, previous *resolve.Lock) (users, groups map[string]int, err error) {
 	if previous == nil {
 		previous = &resolve.Lock{}
 	}
 	var us, gs []rootfs.ID
+	for _, u := range img.Users {
+		us = append(us, rootfs.ID{Name: u.Name, ID: u.UID})
+	}
 	for _, g := range img.Groups {
 		gs = append(gs, rootfs.ID{Name: g.Name, ID: g.GID})
 	}
-	for _, u := range img.Users {
-		us = append(us, rootfs.ID{Name: u.Name, ID: u.UID})
-		if !slices.ContainsFunc(gs, func(g rootfs.ID) bool { return g.Name == u.Name }) {
-			gs = append(gs, rootfs.ID{Name: u.Name, ID: u.GID})
-		}
-	}
-	if users, err = rootfs.Allocate(us, previous.Users); err != nil {
+	if users, err = numbers(us, previous.Users); err != nil {
 		return nil, nil, fault.New(fault.Usage, "%s: users: %w", img.File, err)
 	}
-	if groups, err = rootfs.Allocate(gs, previous.Groups); err != nil {
+	if groups, err = numbers(gs, previous.Groups); err != nil {
 		return nil, nil, fault.New(fault.Usage, "%s: groups: %w", img.File, err)
 	}
 	return users, groups, nil
+}
+
+// numbers is rootfs.Allocate for those of ids that state no number.
+func numbers(ids []rootfs.ID, previous map[string]int) (map[string]int, error) {
+	all, err := rootfs.Allocate(ids, previous)
+	for _, id := range ids {
+		if id.ID >= 0 {
+			delete(all, id.Name)
+		}
+	}
+	return all, err
 }
 
 // Stale says why lock does not answer for img on its platforms; "" if it does.

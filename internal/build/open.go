@@ -6,6 +6,7 @@ import (
 	"encoding/gob"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 
 	"golang.org/x/sync/errgroup"
@@ -34,7 +35,13 @@ const openVersion = "open/1"
 func open(ctx context.Context, env Env, f format.Format, files []file) ([]*rootfs.Package, error) {
 	items := make([]fetch.Item, len(files))
 	for i, p := range files {
-		items[i] = fetch.Item{Source: p.source, Path: p.locked.Path, Size: p.locked.Size, SHA256: p.locked.SHA256, Name: p.locked.Name + " " + p.locked.Version}
+		items[i] = fetch.Item{Source: p.source, Path: p.locked.Path, Size: p.locked.Size, Check: p.check, Name: p.locked.Name + " " + p.locked.Version}
+		if p.check.SHA256.IsZero() {
+			items[i].Verify = func(r io.Reader) error {
+				_, err := f.Open(r, p.locked, p.check, discard{})
+				return err
+			}
+		}
 	}
 	refs, err := env.Fetch.Packages(ctx, items)
 	if err != nil {
@@ -83,6 +90,14 @@ func openOne(env Env, f format.Format, p file, ref cas.Ref) (*rootfs.Package, er
 		return nil, err
 	}
 	return pkg, env.Store.PutDerived("promise", promise, []byte("kept"))
+}
+
+// discard is a pack for contents that nobody keeps.
+type discard struct{}
+
+func (discard) Append(r io.Reader) (cas.Ref, error) {
+	n, err := io.Copy(io.Discard, r)
+	return cas.Ref{Size: n}, err
 }
 
 func parse(env Env, f format.Format, p file, ref cas.Ref, key cas.Digest) (*rootfs.Package, error) {

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"compose/internal/testrepo"
+)
+
+// BenchmarkBuild measures whole processes that build a Debian image with
+// Python from a mirror on loopback: cold (empty store), warm (nothing
+// changed, the output there already) and relayed (the store full, the output
+// gone). It prints wall and CPU seconds and the peak of resident memory.
+func BenchmarkBuild(b *testing.B) {
+	bin := filepath.Join(b.TempDir(), "compose")
+	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+	mirrors := localMirror(b)
+	manifest := filepath.Join(testrepo.Root(b), "examples", "debian-python3", "image.yaml")
+	work := b.TempDir()
+	build := func(b *testing.B, cache, out string) {
+		args := append([]string{"build", manifest, "-o", out, "--cache-dir", cache, "-q"}, mirrors...)
+		measure(b, exec.Command(bin, args...))
+	}
+	prime := filepath.Join(work, "prime")
+	if out, err := exec.Command(bin, append([]string{"build", manifest, "-o", filepath.Join(work, "prime.oci"), "--cache-dir", prime}, mirrors...)...).CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+	b.Run("cold", func(b *testing.B) {
+		for i := range b.N {
+			build(b, filepath.Join(work, fmt.Sprint("cold", b.N, i)), filepath.Join(work, fmt.Sprint("cold", b.N, i, ".oci")))
+		}
+	})
+	b.Run("warm", func(b *testing.B) {
+		for range b.N {
+			build(b, prime, filepath.Join(work, "prime.oci"))
+		}
+	})
+	b.Run("relayed", func(b *testing.B) {
+		for i := range b.N {
+			build(b, prime, filepath.Join(work, fmt.Sprint("relayed", b.N, i, ".oci")))
+		}
+	})
+}
+
+// measure runs cmd once and reports what the system says it took.
+func measure(b *testing.B, cmd *exec.Cmd) {
+	start := time.Now()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	b.ReportMetric(time.Since(start).Seconds(), "wall-s")
+	b.ReportMetric((cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(), "cpu-s")
+	b.ReportMetric(float64(usage.Maxrss)/1024, "peak-MiB")
+}
+
+// localMirror serves the host's Debian mirror on loopback from a folder,
+// which it fills on the first request for each file. It gives the flags that
+// lead compose there.
+func localMirror(b *testing.B) []string {
+	var flags []string
+	for _, name := range []string{"debian", "debian-security"} {
+		upstream := testrepo.HostMirror(b, name)
+		dir := b.TempDir()
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			path := filepath.Join(dir, filepath.FromSlash(strings.TrimPrefix(filepath.Clean(r.URL.Path), "/")))
+			if _, err := os.Stat(path); err != nil {
+				if err := keep(upstream+r.URL.Path, path); err != nil {
+					http.Error(w, err.Error(), http.StatusNotFound)
+					return
+				}
+			}
+			http.ServeFile(w, r, path)
+		}))
+		b.Cleanup(srv.Close)
+		flags = append(flags, "--mirror", name+"="+srv.URL)
+	}
+	return flags
+}
+
+func keep(url, path string) error {
+	resp, err := http.Get(url)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", url, resp.Status)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, data, 0o644)
+}

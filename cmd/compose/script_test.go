@@ -1,0 +1,101 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"compose/internal/testrepo"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"compose": func() { os.Exit(run()) }})
+}
+
+// The scripts are the manual of the command: one script a behaviour. Beside
+// testscript's own commands they have
+//
+//	repo deb|apk pkgs.txt   makes a signed repository of the description in
+//	                        ./repo, serves it on loopback, and puts its URL in
+//	                        place of $REPO in every *.yaml; its key is repo.key
+//	stop                    stops serving
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
+			env.Setenv("COMPOSE_APT_ROOT", filepath.Join(env.WorkDir, "no-apt"))
+			env.Setenv("CI", "")
+			env.Setenv("COSIGN_PASSWORD", "")
+			return os.MkdirAll(filepath.Join(env.WorkDir, "home"), 0o755)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"repo":  serveRepo,
+			"exits": exits,
+			"stop":  func(ts *testscript.TestScript, _ bool, _ []string) { stopServing(ts) },
+		},
+		RequireUniqueNames: true,
+	})
+}
+
+// serving holds the server of each script's folder.
+var serving sync.Map
+
+func serveRepo(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: repo deb|apk FILE")
+	}
+	stopServing(ts)
+	dir := ts.MkAbs("repo")
+	ts.Check(os.RemoveAll(dir))
+	key, err := testrepo.Write(dir, args[0], ts.ReadFile(args[1]))
+	ts.Check(err)
+	data, err := os.ReadFile(key)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs("repo.key"), data, 0o644))
+	srv := httptest.NewServer(http.FileServer(http.Dir(dir)))
+	serving.Store(ts.MkAbs("."), srv)
+	ts.Defer(func() { stopServing(ts) })
+	ts.Setenv("REPO", srv.URL)
+	yamls, err := filepath.Glob(ts.MkAbs("*.yaml"))
+	ts.Check(err)
+	for _, y := range yamls {
+		data, err := os.ReadFile(y)
+		ts.Check(err)
+		ts.Check(os.WriteFile(y, []byte(strings.ReplaceAll(string(data), "$REPO", srv.URL)), 0o644))
+	}
+}
+
+func stopServing(ts *testscript.TestScript) {
+	if srv, ok := serving.LoadAndDelete(ts.MkAbs(".")); ok {
+		srv.(*httptest.Server).Close()
+	}
+}
+
+// exits runs a command that must end with the given code:
+//
+//	exits 4 compose build image.yaml
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND [ARG...]")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	if ee, ok := errors.AsType[*exec.ExitError](err); ok {
+		code = ee.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+}
