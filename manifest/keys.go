@@ -246,7 +246,7 @@ var (
 	glob          = &text{is: "an absolute path, or ! and one", pattern: `^!?/`, max: 4095, example: "/usr/share/info/**", rule: badGlob}
 	allowed       = &text{is: "an absolute path or a package's name", pattern: `^(/.*|[A-Za-z0-9_][A-Za-z0-9_.+-]*)$`, max: 4095, example: "/usr/bin/su", rule: notCleanPath}
 
-	variable      = &text{is: "a name of a variable", pattern: `^[A-Za-z_][A-Za-z0-9_.-]*$`, max: 255}
+	variable      = &text{is: "the name of a variable", pattern: `^[A-Za-z_][A-Za-z0-9_.-]*$`, max: 255}
 	annotationKey = &text{is: "letters, digits and ._/-", pattern: `^[A-Za-z0-9][A-Za-z0-9._/-]*$`, max: 255}
 	line          = &text{}
 	argument      = &text{any: true, rule: noNUL}
@@ -399,8 +399,12 @@ func plainSize(s string) string {
 	return s[:at] + strings.Replace(unit, "IB", "iB", 1)
 }
 
-// plainWant mends other spellings of a package: "a >= 1" and "a (>= 1)".
+// plainWant mends other spellings of a version's bounds: "a >= 1" and
+// "a (>= 1)".
 func plainWant(s string) string {
+	if !strings.ContainsAny(s, "<>=~") {
+		return s
+	}
 	return strings.NewReplacer(" ", "", "(>=", ">=", "(<=", "<=", "(=", "=", "(>>", ">", "(<<", "<", ")", "", "==", "=", "=>", ">=", "=<", "<=").Replace(s)
 }
 

@@ -1,10 +1,5 @@
 package manifest
 
-import (
-	"bytes"
-	"encoding/json"
-)
-
 // An object is a JSON object.
 type object = map[string]any
 
@@ -15,14 +10,7 @@ func Schema() []byte {
 	s := image.schema()
 	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	s["title"] = "image.yaml, a manifest of compose"
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(s); err != nil {
-		panic(err) // the table holds nothing but texts, numbers and truth values
-	}
-	return b.Bytes()
+	return writeJSON(s)
 }
 
 func (t *text) schema() object {

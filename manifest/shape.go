@@ -187,7 +187,7 @@ func (s number) check(c *checker, n *node, label string) {
 			c.errs[len(c.errs)-1].WithHint("leave out the quotes")
 		}
 	case err != nil || strconv.Itoa(v) != n.text:
-		c.bad(n, "%s %s: not a whole number in decimal", label, show(n.text))
+		c.bad(n, "%s %s: not a whole number in decimal", label, n.text)
 	case v < s.min || v > s.max:
 		c.bad(n, "%s %d: not between %d and %d", label, v, s.min, s.max)
 	}

@@ -247,32 +247,43 @@ func (r *reader) tag(n *yaml.Node) {
 	}
 }
 
+// A place says where to look for a mistake of syntax.
+type place int
+
+const (
+	searched place = iota // the first line with which the parser finds it
+	named                 // the line that the parser names: something begins there, or is missed
+	below                 // the line below that one
+)
+
 // syntaxErrors are what the YAML parser says and what we say instead: its
-// words speak of the parser, not of the file. open marks those about something
-// that begins on one line and is missed on another.
+// words speak of the parser, not of the file.
 var syntaxErrors = []struct {
 	theirs, msg, hint string
-	open              bool
+	at                place
 }{
-	{"mapping values are not allowed", `a second ": " in one value`, "quote a value that contains a colon and a space", false},
-	{"could not find expected ':'", "a line that is neither \"key: value\" nor \"- item\"", "put a space behind the colon of a key, and behind the hyphen of an item", false},
-	{"did not find expected key", "this line does not fit the ones above it", "keys of one map are indented alike; quote a value that holds a quote, or begins with a bracket or a brace", false},
-	{"did not find expected '-' indicator", "this line does not fit the list above it", "items of one list are indented alike, each behind a hyphen", false},
-	{"did not find expected ',' or ']'", "a list in brackets is not closed, or lacks a comma", "quote an item that begins with !, * or &, or contains a bracket, a brace or a comma", true},
-	{"did not find expected ',' or '}'", "a map in braces is not closed, or lacks a comma", "quote a value that begins with !, * or &, or contains a bracket, a brace or a comma", true},
-	{"found unexpected end of stream", "a quoted text is not closed", "", true},
-	{"found unexpected document indicator", "a quoted text is not closed", "", true},
-	{"found unknown escape character", `an unknown escape in a text in double quotes`, `write a backslash as \\, or use single quotes`, false},
-	{"cannot start any token", "a character that cannot begin a value", "quote a value that begins with @, %, ` or a tab", false},
-	{"tab character", "tab: lines are indented with spaces", "write two spaces", false},
-	{"did not find expected alphabetic or numeric character", "a value begins with * or &", "quote it", false},
-	{"unknown anchor", "a value begins with *", "anchors and aliases are not read; quote a value that begins with *", false},
-	{"exceeded max depth", "too many lists and maps within one another", "", false},
-	{"directive", "a line begins with %", "quote a value that begins with %", false},
-	{"did not find expected <document start>", "text behind the end of the document", "a manifest is one document", false},
-	{"did not find expected node content", "a value is missing, or begins with a character that must be quoted", "", false},
-	{"block scalar", "an indicator behind | or > that YAML does not know", "", false},
-	{"tag", "a value begins with !", "quote it", false},
+	{"mapping values are not allowed", `a second ": " in one value`, "quote a value that contains a colon and a space", searched},
+	{"could not find expected ':'", "a line that is neither \"key: value\" nor \"- item\"", "put a space behind the colon of a key, and behind the hyphen of an item", searched},
+	{"did not find expected key", "this line does not fit the ones above it", "keys of one map are indented alike; quote a value that holds a quote, or begins with a bracket or a brace", searched},
+	{"did not find expected '-' indicator", "this line does not fit the list above it", "items of one list are indented alike, each behind a hyphen", searched},
+	{"did not find expected ',' or ']'", "a list in brackets is not closed, or lacks a comma", "quote an item that begins with !, * or &, or contains a bracket, a brace or a comma", below},
+	{"did not find expected ',' or '}'", "a map in braces is not closed, or lacks a comma", "quote a value that begins with !, * or &, or contains a bracket, a brace or a comma", below},
+	{"found unexpected end of stream", "a quoted text is not closed", "", named},
+	{"found unexpected document indicator", "a quoted text is not closed", "", named},
+	{"found unknown escape character", `an unknown escape in a text in double quotes`, `write a backslash as \\, or use single quotes`, searched},
+	{"cannot start any token", "a character that cannot begin a value", "quote a value that begins with @, %, ` or a tab", searched},
+	{"tab character", "tab: lines are indented with spaces", "write two spaces", searched},
+	{"did not find expected alphabetic or numeric character", "a value begins with * or &", "quote it", searched},
+	{"unknown anchor", "a value begins with *", "anchors and aliases are not read; quote a value that begins with *", searched},
+	{"exceeded max depth", "too many lists and maps within one another", "", searched},
+	{"directive", "a line begins with %", "quote a value that begins with %", searched},
+	{"did not find expected <document start>", "text behind the end of the document", "a manifest is one document", searched},
+	{"did not find expected node content", "a value is missing, or begins with a character that must be quoted", "", searched},
+	{"comment or line break", "something unknown behind | or >", "begin the text on the next line", searched},
+	{"indentation indicator", "something unknown behind | or >", "begin the text on the next line", searched},
+	{"character escape code", "an unknown escape in a text in double quotes", `write a backslash as \\, or use single quotes`, searched},
+	{"hexdecimal", "an unknown escape in a text in double quotes", `write a backslash as \\, or use single quotes`, searched},
+	{"tag", "a value begins with !", "quote it", searched},
 }
 
 var (
@@ -300,19 +311,22 @@ func (r *reader) syntax(data []byte, err error) *Error {
 		if !strings.Contains(err.Error(), s.theirs) {
 			continue
 		}
-		line := namedLine(err)
-		if !s.open {
-			line = r.firstLine(data, s.theirs)
+		at := namedLine(err)
+		switch s.at {
+		case searched:
+			at = r.firstLine(data, s.theirs)
+		case below:
+			at++
 		}
-		e := r.line(line).Errorf("%s", s.msg)
+		e := r.start(at).Errorf("%s", s.msg)
 		e.Hint = s.hint
 		return e
 	}
-	return r.line(namedLine(err)).Errorf("not YAML")
+	return r.start(namedLine(err)).Errorf("not YAML")
 }
 
-// line is the first character of a line.
-func (r *reader) line(line int) Pos {
+// start is the first character of a line.
+func (r *reader) start(line int) Pos {
 	line = min(max(line, 1), len(r.lines))
 	text := r.lines[line-1]
 	return Pos{r.file, line, 1 + len(text) - len(bytes.TrimLeft(text, " "))}
