@@ -219,7 +219,11 @@ func write(t *testing.T, m *image) [][]byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return [][]byte{spdx}
+	cdx, err := d.CycloneDX()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return [][]byte{spdx, cdx}
 }
 
 func TestNamespaceFollowsContent(t *testing.T) {
@@ -338,6 +342,7 @@ func TestM12TextStaysText(t *testing.T) {
 	m.file("", "etc/"+evil, "").Origin = evil
 	out := write(t, m)
 	checkSPDX(t, out[0])
+	checkCycloneDX(t, out[1])
 	for _, b := range out {
 		if i := slices.IndexFunc(b, func(c byte) bool { return c < ' ' && c != '\n' }); i >= 0 {
 			t.Errorf("control character %#x in the output", b[i])

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -228,7 +229,7 @@ func (w *spdxWriter) pkg(k *Package) {
 		p.BuiltDate = stamp(k.BuildTime)
 	}
 	for _, s := range k.NotRun {
-		p.Annotations = append(p.Annotations, w.annotation("script %s, SHA-256 %s: not run", s.Name, s.SHA256.Hex()))
+		p.Annotations = append(p.Annotations, w.annotation("%s", s.note()))
 	}
 	w.add(p, k.Name)
 	for _, need := range k.Needs {
@@ -236,6 +237,10 @@ func (w *spdxWriter) pkg(k *Package) {
 		w.relate(id, "DEPENDS_ON", packageID(&w.d.Packages[i]))
 	}
 	w.relate(id, "GENERATED_FROM", sourceID(w.d.Sources[k.Source]))
+}
+
+func (s Script) note() string {
+	return fmt.Sprintf("script %s, SHA-256 %s: not run", s.Name, s.SHA256.Hex())
 }
 
 func (w *spdxWriter) source(s Source) {
@@ -335,12 +340,13 @@ func maintained(s string) (name, address string) {
 	return strings.TrimSpace(name), strings.TrimSpace(address)
 }
 
-// homepage is s if it is a URL as SPDX wants one.
+// homepage is s if it is a URL of the web; "" otherwise.
 func homepage(s string) string {
-	if !strings.HasPrefix(s, "https://") && !strings.HasPrefix(s, "http://") || strings.ContainsAny(s, " \t<>\"") {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return ""
 	}
-	return s
+	return u.String()
 }
 
 // The identifiers hold a readable part and a hash, which alone tells them
