@@ -23,7 +23,6 @@ func (a *app) client(store cas.Store) (*fetch.Client, error) {
 		Offline: a.offline,
 		Mirrors: mirrors,
 		Jobs:    8,
-		Root:    a.aptRoot(),
 		Warn:    func(msg string) { log.Warn(printable(msg)) },
 	}
 	if !a.quiet {

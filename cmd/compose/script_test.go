@@ -33,7 +33,6 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
-			env.Setenv("COMPOSE_APT_ROOT", filepath.Join(env.WorkDir, "no-apt"))
 			env.Setenv("CI", "")
 			env.Setenv("COSIGN_PASSWORD", "")
 			return os.MkdirAll(filepath.Join(env.WorkDir, "home"), 0o755)
