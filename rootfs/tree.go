@@ -11,17 +11,96 @@ import (
 // A Tree is a set of nodes by path. Every node but the root has a parent in
 // the tree, and that parent is a directory.
 type Tree struct {
-	nodes map[string]*Node
-	order []string // sorted paths; nil after a change
+	nodes map[string]*entry
+	names map[*entry][]*entry // regular file -> its hard links
+	order []string            // sorted paths; nil after an addition
+}
+
+// An entry is a node and its place: the directory that holds it, and the
+// list of what a directory holds.
+type entry struct {
+	Node
+	parent, child, prev, next *entry
 }
 
 // NewTree is a tree with nothing but the root, a directory of mode 0755.
-func NewTree() *Tree {
-	return &Tree{nodes: map[string]*Node{".": {Path: ".", Type: Dir, Mode: 0o755}}}
+func NewTree() *Tree { return newTree(0) }
+
+// newTree is NewTree with room for n nodes.
+func newTree(n int) *Tree {
+	root := &entry{Node: Node{Path: ".", Type: Dir, Mode: 0o755}}
+	t := &Tree{nodes: make(map[string]*entry, n+1), names: map[*entry][]*entry{}}
+	t.nodes["."] = root
+	return t
 }
 
 // Get is the node at path, nil if there is none. Links are not followed.
-func (t *Tree) Get(path string) *Node { return t.nodes[path] }
+func (t *Tree) Get(path string) *Node { return t.nodes[path].node() }
+
+func (e *entry) node() *Node {
+	if e == nil {
+		return nil
+	}
+	return &e.Node
+}
+
+// Lookup is the node that a process with this tree as its root would open at
+// path: links are followed, the last one too. It is nil if there is none.
+func (t *Tree) Lookup(path string) *Node {
+	e, err := t.walk(path, nil)
+	if err != nil {
+		return nil
+	}
+	return t.file(e).node()
+}
+
+// file is the regular file behind a hard link, and e itself otherwise.
+func (t *Tree) file(e *entry) *entry {
+	if e.Type == Hardlink {
+		return t.nodes[e.Link]
+	}
+	return e
+}
+
+// Owner is the name of the package that brought what stands at path, with
+// links in its parents followed; "" if no package did, or nothing is there.
+func (t *Tree) Owner(path string) string {
+	if e := t.nodes[t.Real(path)]; e != nil {
+		return e.Package
+	}
+	return ""
+}
+
+// Real is the path at which a node named path stands or would stand: links in
+// its parents are followed, the last name is not. It is "" where a parent is
+// missing or no directory.
+func (t *Tree) Real(path string) string {
+	dir, base := split(path)
+	d := t.nodes[dir]
+	if d == nil || d.Type != Dir {
+		var err error
+		if d, err = t.walk(dir, nil); err != nil || d.Type != Dir {
+			return ""
+		}
+	}
+	if d.Path == dir {
+		return path
+	}
+	return join(d.Path, base)
+}
+
+// ByPackage gives the nodes that each package brought, by its name, in the
+// order of All. A directory that several brought is the one's whose mode and
+// owner it has.
+func (t *Tree) ByPackage() map[string][]*Node {
+	by := map[string][]*Node{}
+	for n := range t.All() {
+		if n.Package != "" {
+			by[n.Package] = append(by[n.Package], n)
+		}
+	}
+	return by
+}
 
 // Len is the number of nodes, the root included.
 func (t *Tree) Len() int { return len(t.nodes) }
@@ -40,7 +119,7 @@ func (t *Tree) All() iter.Seq[*Node] {
 	order := t.order
 	return func(yield func(*Node) bool) {
 		for _, p := range order {
-			if n := t.nodes[p]; n != nil && !yield(n) {
+			if e := t.nodes[p]; e != nil && !yield(&e.Node) {
 				return
 			}
 		}
