@@ -85,7 +85,10 @@ func fits(u *Universe, p *Package) bool {
 // order the universe has.
 func (s *solver) tie(a, b int32) int {
 	p, q := &s.u.Packages[a], &s.u.Packages[b]
-	if c := strings.Compare(p.Name, q.Name); c != 0 {
+	if c := strings.Compare(q.Source, p.Source); c != 0 {
+		return c
+	}
+	if c := strings.Compare(q.Name, p.Name); c != 0 {
 		return c
 	}
 	if c := s.syntax.Compare(q.Version, p.Version); c != 0 {

@@ -84,7 +84,7 @@ func newSolver(u *Universe, wants []Want, o Options) *solver {
 		s.wantEssential()
 	}
 	slices.SortStableFunc(s.wants, func(a, b Want) int {
-		return cmp.Or(compareClauses(a.Clause, b.Clause), strings.Compare(a.Text, b.Text))
+		return cmp.Or(a.Ref-b.Ref, compareClauses(a.Clause, b.Clause), strings.Compare(a.Text, b.Text))
 	})
 	s.when = map[string][]int32{}
 	for i := range u.Packages {
@@ -284,16 +284,15 @@ func (s *solver) attempt() outcome {
 			return s.fail()
 		}
 	}
-	walked := 0
-	for walked < len(s.order) {
-		roots := slices.Clone(s.order[walked:])
-		for _, p := range roots {
+	for from := 0; from < len(s.order); {
+		for _, p := range slices.Clone(s.order[from:]) {
 			if !s.walk(p) {
 				return s.fail()
 			}
 		}
-		walked = len(s.order)
-		if !s.triggered() {
+		last := from
+		from = len(s.order)
+		if !s.triggered(last) {
 			return s.fail()
 		}
 	}
@@ -383,8 +382,40 @@ func (s *solver) walk(p int32) bool {
 	return true
 }
 
-// triggered takes one package whose When holds now and that can be taken.
-func (s *solver) triggered() bool {
+// triggered takes the packages whose When holds now, as far as they can be
+// taken, and reports false when something was learned instead.
+func (s *solver) triggered(from int) bool {
+	var found []int32
+	for _, p := range s.order[from:] {
+		found = append(found, s.when[s.u.Packages[p].Name]...)
+		for _, a := range s.u.Packages[p].Provides {
+			found = append(found, s.when[a.Name]...)
+		}
+	}
+	slices.SortFunc(found, s.tie)
+	for _, p := range slices.Compact(found) {
+		if s.taken[p] || s.search.value[p] == no || s.isOld(p) || !s.holds(p) {
+			continue
+		}
+		if s.search.value[p] == unknown {
+			s.search.decide(take(p))
+			if !s.settle() {
+				return false
+			}
+		}
+		s.taken[p] = true
+		s.order = append(s.order, p)
+	}
+	return true
+}
+
+// holds reports whether everything that pulls p in has been taken.
+func (s *solver) holds(p int32) bool {
+	for _, a := range s.u.Packages[p].When {
+		if !slices.ContainsFunc(s.index.of(a.Name), func(o offer) bool { return s.taken[o.pkg] && s.allows(a, o) }) {
+			return false
+		}
+	}
 	return true
 }
 

@@ -42,14 +42,29 @@ type parity struct {
 	syntax   asker
 	arch     string
 	universe func(testing.TB) *resolve.Universe
-	exact    int // at least; of all cases
+	lost     func(n int) int // how many of a closure of n the oracle lacks
+	exact    int             // cases, at least
 }
 
 var parities = []parity{
-	{"apk-v3.19", apk.Format{}, "x86_64", alpine("v3.19"), 0},
-	{"deb-trixie", deb.Format{}, "amd64", debian("trixie"), 0},
-	{"deb-bookworm", deb.Format{}, "amd64", debian("bookworm"), 0},
-	{"deb-trixie-hard", deb.Format{}, "amd64", debian("trixie"), 0},
+	{"apk-v3.19", apk.Format{}, "x86_64", alpine("v3.19"), padded, 0},
+	{"deb-trixie", deb.Format{}, "amd64", debian("trixie"), none, 0},
+	{"deb-bookworm", deb.Format{}, "amd64", debian("bookworm"), none, 0},
+	{"deb-trixie-hard", deb.Format{}, "amd64", debian("trixie"), none, 0},
+}
+
+func none(int) int { return 0 }
+
+// padded is a flaw of the apk oracle: the tool numbers its lines ( 1/12) to
+// (12/12), and whoever collected them lost those with a space, the packages
+// that are installed first. What is left must be in our closure, which must
+// have exactly as many more.
+func padded(n int) int {
+	lost := 0
+	for digits := 10; digits <= n; digits *= 10 {
+		lost = digits - 1
+	}
+	return lost
 }
 
 func debian(suite string) func(testing.TB) *resolve.Universe {
@@ -132,12 +147,14 @@ func (p parity) run(t *testing.T) {
 		files = append(files, more...)
 	}
 	u := p.universe(t)
+	lost := p.lost
 	for _, file := range files {
-		p.compare(t, u, file)
+		p.compare(t, u, file, lost)
+		lost = none
 	}
 }
 
-func (p parity) compare(t *testing.T, u *resolve.Universe, file string) {
+func (p parity) compare(t *testing.T, u *resolve.Universe, file string, lost func(int) int) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -153,7 +170,7 @@ func (p parity) compare(t *testing.T, u *resolve.Universe, file string) {
 		got, err := p.ask(t, u, c)
 		missing, extra := diff(c.Closure, got)
 		switch {
-		case c.Error != "" && err != nil, c.Error == "" && err == nil && len(missing)+len(extra) == 0:
+		case c.Error != "" && err != nil, c.Error == "" && err == nil && len(missing) == 0 && len(extra) == lost(len(got)):
 			exact++
 			continue
 		case c.Error != "":
