@@ -71,7 +71,7 @@ var mistakes = []mistake{{
 	want: "image.yaml:3:5: tag !perl-base: tags are not read\n" +
 		"\thint: quote it: \"!perl-base\"\n" +
 		"image.yaml:4:5: tag !: tags are not read\n" +
-		"\thint: quote it: \"!perl-base\"", blind: true,
+		"\thint: quote it: \"!perl-base\"",
 }, {
 	rule: "merge keys are refused (M-02)",
 	yaml: "config:\n  <<: {user: app}\n",
@@ -91,7 +91,7 @@ var mistakes = []mistake{{
 	rule: "more than 64 lists within one another are refused (M-01)",
 	yaml: "config: {cmd: " + strings.Repeat("[", 64) + strings.Repeat("]", 64) + "}\n",
 	want: "image.yaml:1:16: argument: a list, text is wanted\n" +
-		"image.yaml:1:78: more than 64 lists and maps within one another", blind: true,
+		"image.yaml:1:78: more than 64 lists and maps within one another",
 }, {
 	rule: "a file of more than 1 MiB is refused (M-01)",
 	yaml: "name: a\n" + strings.Repeat("#\n", 1<<19),
@@ -99,7 +99,7 @@ var mistakes = []mistake{{
 }, {
 	rule: "an empty file is refused",
 	yaml: "# nothing\n",
-	want: "image.yaml: empty: nothing to build", blind: true,
+	want: "image.yaml: empty: nothing to build",
 }, {
 	rule: "a document without a value is refused",
 	yaml: "---\n",
@@ -285,7 +285,7 @@ var mistakes = []mistake{{
 	yaml: "repositories: [{debian: trixie, snapshot: 2026-11-01}, {debian: trixie, snapshot: 20261301T000000Z}]\n",
 	want: "image.yaml:1:43: snapshot 2026-11-01: a date, text is wanted\n" +
 		"\thint: for example \"20261101T000000Z\"\n" +
-		"image.yaml:1:83: snapshot \"20261301T000000Z\": no such time", blind: true,
+		"image.yaml:1:83: snapshot \"20261301T000000Z\": no such time",
 }, {
 	rule: "a password in a URL is refused and never shown (M-09)",
 	yaml: "repositories: [{apk: 'https://user:hunter2@packages.example.org/os', trusted: insecure}, {apk: 'https://u:hunter2/x@h/?a', trusted: insecure}]\n" +

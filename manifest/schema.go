@@ -30,7 +30,7 @@ func (t *text) schema() object {
 	return s
 }
 
-func (flag) schema() object { return object{"type": "boolean"} }
+func (truth) schema() object { return object{"type": "boolean"} }
 
 func (s number) schema() object {
 	return object{"type": "integer", "minimum": s.min, "maximum": s.max}

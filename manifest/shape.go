@@ -157,12 +157,12 @@ func (t *text) meant(s string) string {
 	return s
 }
 
-// A flag is true or false.
-type flag struct{}
+// A truth is true or false.
+type truth struct{}
 
-func (flag) noun() string { return "true or false" }
+func (truth) noun() string { return "true or false" }
 
-func (f flag) check(c *checker, n *node, label string) {
+func (f truth) check(c *checker, n *node, label string) {
 	if n.kind == isTruth && (n.text == "true" || n.text == "false") {
 		return
 	}
