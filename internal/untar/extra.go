@@ -32,7 +32,8 @@ func (x extra) String() string {
 // readExtra reads the content of a header of type x, L or K. Each may stand
 // once before an entry, and PAX goes with no other: a second one would be a
 // matter of taste.
-func (r *Reader) readExtra(kind byte, x *extra) error {
+func (r *Reader) readExtra(kind byte) error {
+	x := &r.extra
 	if x.pax != nil || kind == 'x' && x.any() || kind == 'L' && x.name != nil || kind == 'K' && x.link != nil {
 		return fault.New(fault.FormatInvalid, "entry %d: a header of type %q behind a %s header for the same entry", r.entries+1, kind, x)
 	}
@@ -56,21 +57,21 @@ func (r *Reader) readExtra(kind byte, x *extra) error {
 
 // extraData is the content behind the current block.
 func (r *Reader) extraData() ([]byte, error) {
-	size, err := number(r.block.size())
-	if err != nil {
-		return nil, fault.New(fault.FormatInvalid, "entry %d: size: %w", r.entries+1, err)
+	var h Header
+	if err := r.numbers(&h); err != nil {
+		return nil, fault.New(fault.Of(err), "entry %d: header of type %q: %w", r.entries+1, r.block.kind(), err)
 	}
-	if size <= 0 || size > MaxExtra {
-		return nil, fault.New(fault.LimitSize, "entry %d: a header of type %q of %d bytes: 1 to %d are allowed", r.entries+1, r.block.kind(), size, MaxExtra)
+	if h.Size == 0 || h.Size > MaxExtra {
+		return nil, fault.New(fault.LimitSize, "entry %d: header of type %q: %d bytes: 1 to %d are allowed", r.entries+1, r.block.kind(), h.Size, MaxExtra)
 	}
-	data := make([]byte, size)
+	data := make([]byte, h.Size)
 	if _, err := io.ReadFull(source{r}, data); err != nil {
 		if err == io.EOF || err == io.ErrUnexpectedEOF {
 			err = fault.New(fault.FormatInvalid, "the archive is cut short inside a header of type %q", r.block.kind())
 		}
 		return nil, err
 	}
-	return data, r.skip(-size & (blockSize - 1))
+	return data, r.skip(-h.Size & (blockSize - 1))
 }
 
 // longName is the content of an L or K header: a name and one NUL behind it.
@@ -101,7 +102,7 @@ func parsePAX(data []byte) (pax, error) {
 		line := rest[len(digits)+1 : n]
 		rest = rest[n:]
 		key, value, ok := strings.Cut(line, "=")
-		if !ok || key == "" || !strings.HasSuffix(value, "\n") {
+		if !ok || key == "" || strings.IndexByte(key, 0) >= 0 || !strings.HasSuffix(value, "\n") {
 			return nil, fault.New(fault.FormatInvalid, "PAX record %.40q: want key=value and a newline", line)
 		}
 		for _, r := range p {
@@ -139,8 +140,10 @@ func (p pax) apply(h *Header) (err error) {
 			h.GID, err = r.id()
 		case "mtime":
 			h.MTime, err = r.seconds()
-		case "atime", "ctime", "uname", "gname":
-			// of no use here
+		case "uname", "gname":
+			_, err = r.text() // owners are numbers
+		case "atime", "ctime":
+			// no tree has them
 		case "APK-TOOLS.checksum.SHA1":
 			h.SHA1, err = r.sha1()
 		default:
@@ -154,7 +157,7 @@ func (p pax) apply(h *Header) (err error) {
 }
 
 func (r record) text() (string, error) {
-	if r.value == "" || strings.IndexByte(r.value, 0) >= 0 {
+	if r.value == "" && r.key != "uname" && r.key != "gname" || strings.IndexByte(r.value, 0) >= 0 {
 		return "", fault.New(fault.FormatInvalid, "PAX %s is %q", r.key, r.value)
 	}
 	return r.value, nil

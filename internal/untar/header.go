@@ -23,7 +23,7 @@ func (b *block) mtime() []byte    { return b[136:148] }
 func (b *block) checksum() []byte { return b[148:156] }
 func (b *block) kind() byte       { return b[156] }
 func (b *block) linkname() []byte { return b[157:257] }
-func (b *block) magic() string    { return string(b[257:265]) }
+func (b *block) magic() []byte    { return b[257:265] }
 func (b *block) devmajor() []byte { return b[329:337] }
 func (b *block) devminor() []byte { return b[337:345] }
 func (b *block) prefix() []byte   { return b[345:500] }
@@ -69,39 +69,35 @@ func number(field []byte) (int64, error) {
 	if field[0]&0x80 != 0 {
 		return base256(field)
 	}
-	digits := bytes.Trim(field, " \x00")
-	var n int64
-	for _, c := range digits {
-		if c < '0' || c > '7' {
-			return 0, fault.New(fault.FormatInvalid, "%q is no octal number", field)
-		}
-		n = n<<3 | int64(c-'0') // at most 12 digits: 36 bits
+	i := 0
+	for i < len(field) && blank(field[i]) {
+		i++
+	}
+	var n int64 // of at most 12 digits: 36 bits
+	for i < len(field) && field[i]&^7 == '0' {
+		n = n<<3 | int64(field[i]-'0')
+		i++
+	}
+	for i < len(field) && blank(field[i]) {
+		i++
+	}
+	if i < len(field) {
+		return 0, fault.New(fault.FormatInvalid, "%q is no octal number", field)
 	}
 	return n, nil
 }
 
+func blank(c byte) bool { return c == ' ' || c == 0 }
+
 // base256 reads a two's complement number, most significant byte first, whose
 // first bit only says that it is one.
 func base256(field []byte) (int64, error) {
-	fill := byte(0)
-	if field[0]&0x40 != 0 {
-		fill = 0xff
-	}
-	first := field[0]&0x7f | fill&0x80
-	n := len(field) - 8
-	for _, c := range append([]byte{first}, field[1:n]...) {
-		if c != fill {
+	n := int64(int8(field[0]<<1) >> 1)
+	for _, c := range field[1:] {
+		if n > math.MaxInt64>>8 || n < math.MinInt64>>8 {
 			return 0, fault.New(fault.FormatInvalid, "base-256 number %x is out of range", field)
 		}
+		n = n<<8 | int64(c)
 	}
-	var v uint64
-	if n == 0 {
-		v = uint64(first)<<56 | binary.BigEndian.Uint64(field)&(1<<56-1)
-	} else {
-		v = binary.BigEndian.Uint64(field[n:])
-	}
-	if (v > math.MaxInt64) != (fill != 0) {
-		return 0, fault.New(fault.FormatInvalid, "base-256 number %x is out of range", field)
-	}
-	return int64(v), nil
+	return n, nil
 }

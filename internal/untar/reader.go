@@ -11,6 +11,7 @@ package untar
 import (
 	"errors"
 	"io"
+	"math"
 
 	"compose/internal/fault"
 )
@@ -65,6 +66,8 @@ type Reader struct {
 	entries    int
 	done       error // what Next answers from now on
 	block      block
+	header     Header
+	extra      extra
 }
 
 const bufferSize = 64 << 10
@@ -75,8 +78,9 @@ func NewReader(r io.Reader, end End, budget Budget) *Reader {
 	return &Reader{r: r, end: end, budget: budget, buf: make([]byte, bufferSize)}
 }
 
-// Next skips what is unread of the current entry and gives the next one. It
-// answers io.EOF when the archive has ended as it must and r is exhausted.
+// Next skips what is unread of the current entry and gives the next one, in a
+// Header that holds until Next is called again. It answers io.EOF when the
+// archive has ended as it must and its source is exhausted.
 func (r *Reader) Next() (*Header, error) {
 	if r.done != nil {
 		return nil, r.done
@@ -94,21 +98,21 @@ func (r *Reader) next() (*Header, error) {
 		return nil, err
 	}
 	r.left, r.pad = 0, 0
-	var x extra
+	r.extra = extra{}
 	for {
 		if err := r.readBlock(); err != nil {
-			if err == io.EOF && x.any() {
-				err = fault.New(fault.FormatInvalid, "the archive ends behind a %s header: nothing follows for it to describe", x)
+			if err == io.EOF && r.extra.any() {
+				err = fault.New(fault.FormatInvalid, "the archive ends behind a %s header: nothing follows for it to describe", r.extra)
 			}
 			return nil, err
 		}
 		switch kind := r.block.kind(); kind {
 		case 'x', 'L', 'K':
-			if err := r.readExtra(kind, &x); err != nil {
+			if err := r.readExtra(kind); err != nil {
 				return nil, err
 			}
 		default:
-			return r.entry(&x)
+			return r.entry()
 		}
 	}
 }
@@ -132,7 +136,7 @@ func (r *Reader) readBlock() error {
 	if sum, err := number(r.block.checksum()); err != nil || sum != r.block.sum() {
 		return fault.New(fault.FormatInvalid, "header of entry %d (%q): checksum is %d, the field says %q", r.entries+1, text(r.block.name()), r.block.sum(), text(r.block.checksum()))
 	}
-	if m := r.block.magic(); m != magicUstar && m != magicGNU {
+	if m := r.block.magic(); string(m) != magicUstar && string(m) != magicGNU {
 		return fault.New(fault.FormatInvalid, "header of entry %d (%q): magic %q is neither ustar nor GNU", r.entries+1, text(r.block.name()), m)
 	}
 	return nil
@@ -162,16 +166,14 @@ func (r *Reader) trailer() error {
 }
 
 // entry makes a Header of the current block and what preceded it.
-func (r *Reader) entry(x *extra) (*Header, error) {
+func (r *Reader) entry() (*Header, error) {
 	r.entries++
 	if r.entries > MaxEntries {
 		return nil, fault.New(fault.LimitSize, "more than %d entries", MaxEntries)
 	}
-	h := &Header{Name: r.nameField(), Link: string(text(r.block.linkname())), Type: r.block.kind()}
-	if x.name != nil {
-		h.Name = string(x.name)
-	}
-	if err := r.fill(h, x); err != nil {
+	h := &r.header
+	*h = Header{Name: r.name(), Link: r.linkname(), Type: r.block.kind()}
+	if err := r.fill(h); err != nil {
 		return nil, entryError(h, err)
 	}
 	r.left, r.pad = h.Size, -h.Size&(blockSize-1)
@@ -186,9 +188,12 @@ func entryError(h *Header, err error) error {
 	return err
 }
 
-func (r *Reader) nameField() string {
+func (r *Reader) name() string {
+	if r.extra.name != nil {
+		return string(r.extra.name)
+	}
 	name := text(r.block.name())
-	if r.block.magic() == magicUstar {
+	if string(r.block.magic()) == magicUstar {
 		if p := text(r.block.prefix()); len(p) > 0 {
 			return string(p) + "/" + string(name)
 		}
@@ -196,8 +201,15 @@ func (r *Reader) nameField() string {
 	return string(name)
 }
 
-// fill sets all of h but its name.
-func (r *Reader) fill(h *Header, x *extra) error {
+func (r *Reader) linkname() string {
+	if r.extra.link != nil {
+		return string(r.extra.link)
+	}
+	return string(text(r.block.linkname()))
+}
+
+// fill sets all of h but its names.
+func (r *Reader) fill(h *Header) error {
 	switch h.Type {
 	case 0:
 		h.Type = '0' // as before 1988
@@ -209,49 +221,39 @@ func (r *Reader) fill(h *Header, x *extra) error {
 	default:
 		return fault.New(fault.FormatInvalid, "type %q is not supported", h.Type)
 	}
-	if x.link != nil {
-		h.Link = string(x.link)
-	}
 	if err := r.numbers(h); err != nil {
 		return err
 	}
-	if err := x.pax.apply(h); err != nil {
+	if err := r.extra.pax.apply(h); err != nil {
 		return err
 	}
 	return r.check(h)
 }
 
 // numbers sets h's numeric fields.
-func (r *Reader) numbers(h *Header) error {
+func (r *Reader) numbers(h *Header) (err error) {
 	b := &r.block
-	var mode, uid, gid, major, minor int64
-	fields := []struct {
-		name  string
-		bytes []byte
-		to    *int64
-		max   int64
-	}{
-		{"mode", b.mode(), &mode, 1<<21 - 1},
-		{"uid", b.uid(), &uid, MaxID},
-		{"gid", b.gid(), &gid, MaxID},
-		{"size", b.size(), &h.Size, 1<<63 - 1 - blockSize},
-		{"mtime", b.mtime(), &h.MTime, 1<<63 - 1},
-		{"devmajor", b.devmajor(), &major, 1<<32 - 1},
-		{"devminor", b.devminor(), &minor, 1<<32 - 1},
-	}
-	for _, f := range fields {
-		n, err := number(f.bytes)
-		if err != nil {
-			return fault.New(fault.FormatInvalid, "%s: %w", f.name, err)
+	field := func(name string, bytes []byte, max int64) int64 {
+		n, bad := number(bytes)
+		switch {
+		case err != nil:
+		case bad != nil:
+			err = fault.New(fault.FormatInvalid, "%s: %w", name, bad)
+		case n < 0 || n > max:
+			err = fault.New(fault.FormatInvalid, "%s is %d: 0 to %d is allowed", name, n, max)
 		}
-		if n > f.max || n < 0 && f.name != "mtime" {
-			return fault.New(fault.FormatInvalid, "%s is %d: 0 to %d is allowed", f.name, n, f.max)
-		}
-		*f.to = n
+		return n
 	}
-	h.Mode, h.UID, h.GID = uint16(mode)&0o7777, int(uid), int(gid)
-	h.Major, h.Minor = uint32(major), uint32(minor)
-	return nil
+	h.Mode = uint16(field("mode", b.mode(), 1<<21-1)) & 0o7777
+	h.UID = int(field("uid", b.uid(), MaxID))
+	h.GID = int(field("gid", b.gid(), MaxID))
+	h.Size = field("size", b.size(), math.MaxInt64-blockSize)
+	h.Major = uint32(field("devmajor", b.devmajor(), math.MaxUint32))
+	h.Minor = uint32(field("devminor", b.devminor(), math.MaxUint32))
+	if err == nil {
+		h.MTime, err = number(b.mtime()) // of any sign
+	}
+	return err
 }
 
 // check refuses combinations on which readers disagree.
