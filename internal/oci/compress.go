@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -34,8 +35,8 @@ var compressions = map[string]compression{
 	"none": {v1.MediaTypeImageLayer, nil},
 }
 
-// gzipEncoder leaves the header as the package makes it: no name, no time,
-// OS 255.
+// gzipEncoder's members have no name and OS 255, as the package has it, and
+// no time, for which the package would write 2042.
 func gzipEncoder() (func(dst, src []byte) ([]byte, error), error) {
 	z, err := gzip.NewWriterLevel(nil, 6)
 	if err != nil {
@@ -44,6 +45,7 @@ func gzipEncoder() (func(dst, src []byte) ([]byte, error), error) {
 	return func(dst, src []byte) ([]byte, error) {
 		b := bytes.NewBuffer(dst)
 		z.Reset(b)
+		z.ModTime = time.Unix(0, 0)
 		if _, err := z.Write(src); err != nil {
 			return nil, err
 		}

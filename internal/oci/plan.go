@@ -10,8 +10,11 @@ import (
 	"compose/rootfs"
 )
 
-// chunkSize is where the tar stream of a segment is cut, in bytes.
-const chunkSize = 1 << 20
+// chunkSize is where the tar stream of a segment is cut, in bytes. Smaller
+// chunks cost size (over 118 MB of Debian packages, against chunks of 4 MiB:
+// zstd 1.3% at 2 MiB, 3.1% at 1 MiB; gzip nothing), larger ones memory and
+// parallel work. It is part of the layer format epoch.
+const chunkSize = 2 << 20
 
 // A plan names the chunks of a layer before any content is read.
 type plan struct {
