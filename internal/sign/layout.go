@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -71,28 +72,38 @@ func (l *Layout) Image(ctx context.Context) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	var found []v1.Descriptor
-	for _, d := range index.Manifests {
+	d, err := l.top(index)
+	if err != nil {
+		return Image{}, err
+	}
+	budget := maxImages
+	if err := l.checkBlobs(ctx, *d, &budget); err != nil {
+		return Image{}, err
+	}
+	return imageOf(l.name, *d)
+}
+
+// top is the entry of the image in the layout's index.
+func (l *Layout) top(index *v1.IndexManifest) (*v1.Descriptor, error) {
+	var found []*v1.Descriptor
+	for i, d := range index.Manifests {
 		if kindOf(d) == "" {
-			found = append(found, d)
+			found = append(found, &index.Manifests[i])
 		}
 	}
 	if len(found) != 1 {
-		return Image{}, fault.New(fault.FormatInvalid, "%s: index.json names %d images, want one", l.name, len(found))
+		return nil, fault.New(fault.FormatInvalid, "%s: index.json names %d images, want one", l.name, len(found))
 	}
-	budget := maxImages
-	if err := l.checkBlobs(ctx, found[0], &budget); err != nil {
-		return Image{}, err
-	}
-	return imageOf(l.name, found[0])
+	return found[0], nil
 }
 
-// kindOf is the kind of artifacts that a descriptor of a layout's index
-// stands for; "" for an image.
+// kindOf is the kind of artifacts that an entry of a layout's index stands
+// for; "" for an image.
 func kindOf(d v1.Descriptor) Kind {
-	switch k := Kind(strings.TrimPrefix(d.Annotations[kindKey], kindPrefix)); k {
-	case Signature, Attestation:
-		return k
+	for _, k := range []Kind{Signature, Attestation} {
+		if d.Annotations[kindKey] == kindPrefix+string(k) || d.ArtifactType == artifactTypes[k] {
+			return k
+		}
 	}
 	return ""
 }
@@ -102,7 +113,44 @@ func imageOf(name string, d v1.Descriptor) (Image, error) {
 	if err != nil {
 		return Image{}, fault.New(fault.FormatInvalid, "%s: %w", name, err)
 	}
-	return Image{string(d.MediaType), digest, d.Size}, nil
+	img := Image{MediaType: string(d.MediaType), Digest: digest, Size: d.Size}
+	if d.Platform != nil {
+		img.Platform = d.Platform.String()
+	}
+	return img, nil
+}
+
+// Platforms gives the images below img, one a platform; none where img is
+// not an index.
+func (l *Layout) Platforms(_ context.Context, img Image) ([]Image, error) {
+	if !types.MediaType(img.MediaType).IsIndex() {
+		return nil, nil
+	}
+	text, err := l.blob(v1.Descriptor{Digest: hash(img.Digest), Size: img.Size}, maxManifest)
+	if err != nil {
+		return nil, err
+	}
+	return platforms(l.name, text)
+}
+
+// platforms reads the images that an index names.
+func platforms(name string, index []byte) ([]Image, error) {
+	var m v1.IndexManifest
+	if err := decode(index, &m); err != nil {
+		return nil, fault.New(fault.FormatInvalid, "%s: index: %w", name, err)
+	}
+	if len(m.Manifests) > maxImages {
+		return nil, fault.New(fault.LimitSize, "%s: index of %d images, more than %d", name, len(m.Manifests), maxImages)
+	}
+	var list []Image
+	for _, d := range m.Manifests {
+		img, err := imageOf(name, d)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, img)
+	}
+	return list, nil
 }
 
 func (l *Layout) index() (*v1.IndexManifest, error) {
@@ -180,7 +228,7 @@ func (l *Layout) copyBlob(w io.Writer, d v1.Descriptor) error {
 	if err != nil {
 		return fault.New(fault.FormatInvalid, "%s: %w", l.name, err)
 	}
-	f, err := l.files.Open("blobs/sha256/" + want.Hex())
+	f, err := l.files.Open(blobDir + want.Hex())
 	if err != nil {
 		return fault.New(fault.FormatInvalid, "%s: %w", l.name, err)
 	}
@@ -207,9 +255,12 @@ func (l *Layout) Artifacts(_ context.Context, img Image, kind Kind) ([]Artifact,
 		if kindOf(d) != kind {
 			continue
 		}
-		text, err := l.blob(d, maxManifest)
+		text, of, err := l.holder(index, d)
 		if err != nil {
 			return nil, err
+		}
+		if of != img.Digest {
+			continue
 		}
 		some, err := artifacts(l.name, kind, text, func(b v1.Descriptor) ([]byte, error) { return l.blob(b, maxArtifact) })
 		if err != nil {
@@ -220,6 +271,27 @@ func (l *Layout) Artifacts(_ context.Context, img Image, kind Kind) ([]Artifact,
 	return list, nil
 }
 
+// holder gives the manifest that d names, which holds artifacts, and the
+// digest of the image that they are attached to. cosign names no subject; it
+// means the image of the layout.
+func (l *Layout) holder(index *v1.IndexManifest, d v1.Descriptor) (text []byte, of cas.Digest, err error) {
+	if text, err = l.blob(d, maxManifest); err != nil {
+		return nil, of, err
+	}
+	var m v1.Manifest
+	if err := decode(text, &m); err != nil {
+		return nil, of, fault.New(fault.FormatInvalid, "%s: %s: %w", l.name, d.Digest, err)
+	}
+	subject := m.Subject
+	if subject == nil {
+		if subject, err = l.top(index); err != nil {
+			return nil, of, err
+		}
+	}
+	img, err := imageOf(l.name, *subject)
+	return text, img.Digest, err
+}
+
 // artifacts reads the artifacts that a manifest holds.
 func artifacts(name string, kind Kind, manifest []byte, blob func(v1.Descriptor) ([]byte, error)) ([]Artifact, error) {
 	var m v1.Manifest
@@ -228,6 +300,9 @@ func artifacts(name string, kind Kind, manifest []byte, blob func(v1.Descriptor)
 	}
 	if len(m.Layers) > maxArtifacts {
 		return nil, fault.New(fault.LimitSize, "%s: %d %ss, more than %d", name, len(m.Layers), kind.noun(), maxArtifacts)
+	}
+	if _, err := blob(m.Config); err != nil { // it says nothing, and is checked all the same
+		return nil, err
 	}
 	var list []Artifact
 	var total int64
@@ -244,62 +319,135 @@ func artifacts(name string, kind Kind, manifest []byte, blob func(v1.Descriptor)
 	return list, nil
 }
 
-// AttachLayout stores artifacts beside the image in a layout folder, with
-// those that are there already. The folder's index is replaced last, and at
-// once.
-func AttachLayout(ctx context.Context, dir string, list ...Artifact) error {
+// AttachLayout stores artifacts of img, which is the image in a layout folder
+// or one of its platforms, beside those that are there already. The folder's
+// index is replaced last, and at once.
+func AttachLayout(ctx context.Context, dir string, img Image, list ...Artifact) error {
 	l, err := OpenLayout(dir)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	index, blobs, err := l.attach(ctx, list)
+	c, err := l.attach(ctx, img, list)
 	if err != nil {
 		return err
 	}
-	for _, b := range blobs {
-		if err := renameio.WriteFile(filepath.Join(dir, "blobs", "sha256", cas.Sum(b).Hex()), b, 0o644); err != nil {
+	blobs := filepath.Join(dir, "blobs", "sha256")
+	for d, b := range c.add {
+		if err := renameio.WriteFile(filepath.Join(blobs, d.Hex()), b, 0o644); err != nil {
 			return fault.New(fault.LocalFile, "%s: %w", dir, err)
 		}
 	}
-	if err := renameio.WriteFile(filepath.Join(dir, "index.json"), index, 0o644); err != nil {
+	if err := renameio.WriteFile(filepath.Join(dir, "index.json"), c.index, 0o644); err != nil {
 		return fault.New(fault.LocalFile, "%s: %w", dir, err)
+	}
+	for d := range c.drop {
+		if err := os.Remove(filepath.Join(blobs, d.Hex())); err != nil {
+			return fault.New(fault.LocalFile, "%s: %w", dir, err)
+		}
 	}
 	return nil
 }
 
-// attach gives the index and the further blobs of the layout with list added.
-func (l *Layout) attach(ctx context.Context, list []Artifact) (index []byte, blobs [][]byte, err error) {
-	img, err := l.Image(ctx)
+// A change is what must happen to a layout.
+type change struct {
+	index []byte
+	add   map[cas.Digest][]byte
+	drop  map[cas.Digest]bool // no longer used
+}
+
+// attach says how the layout changes when it gets list.
+func (l *Layout) attach(ctx context.Context, img Image, list []Artifact) (*change, error) {
+	index, err := l.index()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	var all []Artifact
-	for _, kind := range []Kind{Signature, Attestation} {
+	main, err := l.member(ctx, img)
+	if err != nil {
+		return nil, err
+	}
+	c := &change{add: map[cas.Digest][]byte{}, drop: map[cas.Digest]bool{}}
+	all := list
+	var kept, held []v1.Descriptor
+	for _, d := range index.Manifests {
+		kind := kindOf(d)
+		if kind == "" {
+			markImage(&d)
+			kept = append(kept, d)
+			continue
+		}
+		text, of, err := l.holder(index, d)
+		if err != nil {
+			return nil, err
+		}
+		if of != img.Digest {
+			held = append(held, d)
+			continue
+		}
+		if err := c.replaced(l.name, d, text); err != nil {
+			return nil, err
+		}
+	}
+	for _, kind := range []Kind{Attestation, Signature} {
 		old, err := l.Artifacts(ctx, img, kind)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		all = append(all, old...)
+		all = append(old, all...)
 	}
-	manifests, err := Manifests(img, append(all, list...))
+	manifests, err := Manifests(img, all)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	was, err := l.index()
-	if err != nil {
-		return nil, nil, err
-	}
-	was.Manifests = slices.DeleteFunc(was.Manifests, func(d v1.Descriptor) bool { return kindOf(d) != "" })
-	markImage(&was.Manifests[0])
 	for _, m := range manifests {
 		d := descriptor(m.MediaType, m.Bytes)
-		d.Annotations = m.Annotations
-		was.Manifests = append(was.Manifests, d)
-		blobs = append(append(blobs, m.Bytes), m.Blobs...)
+		d.ArtifactType = artifactTypes[m.Kind]
+		if main { // cosign looks for one image and its artifacts
+			d.Annotations = map[string]string{kindKey: kindPrefix + string(m.Kind)}
+		}
+		kept = append(kept, d)
+		for _, b := range append(m.Blobs, m.Bytes) {
+			c.add[cas.Sum(b)] = b
+			delete(c.drop, cas.Sum(b))
+		}
 	}
-	index, err = json.Marshal(was)
-	return index, blobs, err
+	index.Manifests = append(kept, held...)
+	c.index, err = json.Marshal(index)
+	return c, err
+}
+
+// member reports whether img is the image of the layout, or else one of its
+// platforms; an error, where it is neither.
+func (l *Layout) member(ctx context.Context, img Image) (main bool, err error) {
+	top, err := l.Image(ctx)
+	if err != nil || top.Digest == img.Digest {
+		return true, err
+	}
+	below, err := l.Platforms(ctx, top)
+	if err != nil {
+		return false, err
+	}
+	if !slices.ContainsFunc(below, func(p Image) bool { return p.Digest == img.Digest }) {
+		return false, fault.New(fault.Usage, "%s: holds no image %s", l.name, img.Digest)
+	}
+	return false, nil
+}
+
+// replaced notes that the manifest of artifacts that d names, and its config,
+// make room for another.
+func (c *change) replaced(name string, d v1.Descriptor, text []byte) error {
+	var m v1.Manifest
+	if err := decode(text, &m); err != nil {
+		return fault.New(fault.FormatInvalid, "%s: %s: %w", name, d.Digest, err)
+	}
+	for _, h := range []v1.Hash{d.Digest, m.Config.Digest} {
+		digest, err := cas.ParseDigest(h.String())
+		if err != nil {
+			return fault.New(fault.FormatInvalid, "%s: %w", name, err)
+		}
+		c.drop[digest] = true
+	}
+	return nil
 }
 
 // markImage adds the annotation by which cosign finds the image of a layout.
@@ -317,15 +465,16 @@ func markImage(d *v1.Descriptor) {
 	d.Annotations = marked
 }
 
-// AttachArchive stores artifacts beside the image in a .tar file that holds a
-// layout, with those that are there already. The file is replaced at once.
-func AttachArchive(ctx context.Context, file string, list ...Artifact) error {
+// AttachArchive stores artifacts of img, which is the image in a .tar file
+// that holds a layout or one of its platforms, beside those that are there
+// already. The file is replaced at once.
+func AttachArchive(ctx context.Context, file string, img Image, list ...Artifact) error {
 	l, err := OpenArchive(file)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	index, blobs, err := l.attach(ctx, list)
+	c, err := l.attach(ctx, img, list)
 	if err != nil {
 		return err
 	}
@@ -334,7 +483,7 @@ func AttachArchive(ctx context.Context, file string, list ...Artifact) error {
 		return fault.New(fault.LocalFile, "%s: %w", file, err)
 	}
 	defer out.Cleanup()
-	if err := l.files.(*archive).rewrite(out, index, blobs); err != nil {
+	if err := l.files.(*archive).rewrite(out, c); err != nil {
 		return fault.New(fault.LocalFile, "%s: %w", file, err)
 	}
 	if err := out.CloseAtomicallyReplace(); err != nil {
@@ -374,7 +523,7 @@ func indexArchive(f *os.File) (*archive, error) {
 			return nil, fmt.Errorf("more than %d members", maxMembers)
 		}
 		a.order = append(a.order, h)
-		name := strings.TrimSuffix(strings.TrimPrefix(h.Name, "./"), "/")
+		name := memberName(h)
 		if h.Typeflag != tar.TypeReg {
 			continue
 		}
@@ -387,6 +536,12 @@ func indexArchive(f *os.File) (*archive, error) {
 		}
 		a.members[name] = member{h, io.NewSectionReader(f, at, h.Size)}
 	}
+}
+
+const blobDir = "blobs/sha256/"
+
+func memberName(h *tar.Header) string {
+	return strings.TrimSuffix(strings.TrimPrefix(h.Name, "./"), "/")
 }
 
 // Open implements fs.FS for regular files.
@@ -406,40 +561,42 @@ type memberFile struct {
 func (f *memberFile) Stat() (fs.FileInfo, error) { return f.header.FileInfo(), nil }
 func (f *memberFile) Close() error               { return nil }
 
-// rewrite copies the archive to w with another index.json, and with blobs
-// that are not in it yet at the end.
-func (a *archive) rewrite(w io.Writer, index []byte, blobs [][]byte) error {
+// rewrite copies the archive to w with c: another index.json, without some
+// blobs, and with new ones at the end.
+func (a *archive) rewrite(w io.Writer, c *change) error {
 	t := tar.NewWriter(w)
+	put := func(h tar.Header, r io.Reader) error {
+		if err := t.WriteHeader(&h); err != nil {
+			return err
+		}
+		_, err := io.Copy(t, r)
+		return err
+	}
 	for _, h := range a.order {
-		name := strings.TrimPrefix(h.Name, "./")
+		name := memberName(h)
+		digest, _ := cas.ParseDigest(strings.TrimPrefix(name, blobDir))
 		var data io.Reader = bytes.NewReader(nil)
 		out := *h
 		switch m, ok := a.members[name]; {
+		case c.drop[digest]:
+			continue
 		case name == "index.json":
-			out.Size, data = int64(len(index)), bytes.NewReader(index)
-		case ok && h.Typeflag == tar.TypeReg:
+			out.Size, data = int64(len(c.index)), bytes.NewReader(c.index)
+		case ok:
 			data = io.NewSectionReader(m.data, 0, h.Size)
 		}
-		if err := t.WriteHeader(&out); err != nil {
-			return err
-		}
-		if _, err := io.Copy(t, data); err != nil {
+		if err := put(out, data); err != nil {
 			return err
 		}
 	}
 	like := a.members["index.json"].header
-	for _, b := range blobs {
-		name := "blobs/sha256/" + cas.Sum(b).Hex()
-		if _, ok := a.members[name]; ok {
+	for _, d := range slices.SortedFunc(maps.Keys(c.add), func(a, b cas.Digest) int { return bytes.Compare(a[:], b[:]) }) {
+		if _, ok := a.members[blobDir+d.Hex()]; ok {
 			continue
 		}
-		a.members[name] = member{} // a second one of the same bytes is the same blob
 		h := *like
-		h.Name, h.Size = name, int64(len(b))
-		if err := t.WriteHeader(&h); err != nil {
-			return err
-		}
-		if _, err := t.Write(b); err != nil {
+		h.Name, h.Size = blobDir+d.Hex(), int64(len(c.add[d]))
+		if err := put(h, bytes.NewReader(c.add[d])); err != nil {
 			return err
 		}
 	}

@@ -52,6 +52,20 @@ func (r *Registry) Image(ctx context.Context) (Image, error) {
 	return img, nil
 }
 
+// Platforms gives the images below img, one a platform; none where img is
+// not an index.
+func (r *Registry) Platforms(ctx context.Context, img Image) ([]Image, error) {
+	if !types.MediaType(img.MediaType).IsIndex() {
+		return nil, nil
+	}
+	ref := r.ref.Context().Digest(img.Digest.String()) // go-containerregistry checks it
+	d, err := remote.Get(ref, r.opts(ctx)...)
+	if err != nil {
+		return nil, transferred(ref, err)
+	}
+	return platforms(ref.String(), d.Manifest)
+}
+
 // tag is where cosign keeps the artifacts of one kind.
 func (r *Registry) tag(img Image, kind Kind) name.Tag {
 	return r.ref.Context().Tag("sha256-" + img.Digest.Hex() + map[Kind]string{Signature: ".sig", Attestation: ".att"}[kind])

@@ -33,7 +33,8 @@ import (
 type Image struct {
 	MediaType string
 	Digest    cas.Digest
-	Size      int64 // of the manifest, in bytes
+	Size      int64  // of the manifest, in bytes
+	Platform  string // where an index says it: linux/amd64
 }
 
 // A Kind tells signatures from attestations.
@@ -138,18 +139,17 @@ const predicateTypeKey = "predicateType"
 // A Manifest is an OCI manifest that holds all artifacts of one kind, with
 // the blobs that it refers to, ready to be stored beside the image.
 type Manifest struct {
-	Kind        Kind
-	MediaType   string
-	Annotations map[string]string // of its descriptor in a layout
-	Bytes       []byte
-	Blobs       [][]byte // config first
+	Kind      Kind
+	MediaType string
+	Bytes     []byte
+	Blobs     [][]byte // config first
 }
 
 // Manifests packs artifacts of img by kind, signatures first.
 func Manifests(img Image, artifacts []Artifact) ([]Manifest, error) {
 	var list []Manifest
 	for _, kind := range []Kind{Signature, Attestation} {
-		m := Manifest{Kind: kind, MediaType: string(types.OCIManifestSchema1), Annotations: map[string]string{kindKey: kindPrefix + string(kind)}}
+		m := Manifest{Kind: kind, MediaType: string(types.OCIManifestSchema1)}
 		doc := v1.Manifest{
 			SchemaVersion: 2, MediaType: types.OCIManifestSchema1,
 			ArtifactType: artifactTypes[kind],

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"io/fs"
 	"log"
 	"net/http/httptest"
@@ -58,6 +59,7 @@ func smallImage(index bool) (v1.Descriptor, map[string][]byte) {
 	m, _ := json.Marshal(v1.Manifest{SchemaVersion: 2, MediaType: types.OCIManifestSchema1, Config: config, Layers: []v1.Descriptor{layer}})
 	top := put(types.OCIManifestSchema1, m)
 	if index {
+		top.Platform = &v1.Platform{OS: "linux", Architecture: "amd64"}
 		i, _ := json.Marshal(v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Manifests: []v1.Descriptor{top}})
 		top = put(types.OCIImageIndex, i)
 	}
@@ -77,7 +79,7 @@ func layoutFiles(index bool) map[string][]byte {
 type place struct {
 	name   string
 	open   func(*testing.T) Place
-	attach func(*testing.T, ...Artifact) error
+	attach func(*testing.T, Image, ...Artifact) error
 }
 
 func places(t *testing.T, index bool) []place {
@@ -95,19 +97,13 @@ func places(t *testing.T, index bool) []place {
 	}
 	return []place{{
 		"layout", func(t *testing.T) Place { l, err := OpenLayout(dir); return opened(t, l, err) },
-		func(t *testing.T, a ...Artifact) error { return AttachLayout(ctx, dir, a...) },
+		func(t *testing.T, img Image, a ...Artifact) error { return AttachLayout(ctx, dir, img, a...) },
 	}, {
 		"archive", func(t *testing.T) Place { l, err := OpenArchive(file); return opened(t, l, err) },
-		func(t *testing.T, a ...Artifact) error { return AttachArchive(ctx, file, a...) },
+		func(t *testing.T, img Image, a ...Artifact) error { return AttachArchive(ctx, file, img, a...) },
 	}, {
 		"registry", func(*testing.T) Place { return reg },
-		func(t *testing.T, a ...Artifact) error {
-			img, err := reg.Image(ctx)
-			if err != nil {
-				return err
-			}
-			return reg.Attach(ctx, img, a...)
-		},
+		func(t *testing.T, img Image, a ...Artifact) error { return reg.Attach(ctx, img, a...) },
 	}}
 }
 
@@ -143,9 +139,9 @@ func writeArchive(t *testing.T, file string, index bool) {
 }
 
 // pushed puts the image into a registry on loopback, under the tag v1.
-func pushed(t *testing.T, index bool) *Registry {
+func pushed(t *testing.T, index bool, options ...registry.Option) *Registry {
 	t.Helper()
-	srv := httptest.NewServer(registry.New(registry.Logger(log.New(testWriter{t}, "", 0))))
+	srv := httptest.NewServer(registry.New(append(options, registry.Logger(log.New(io.Discard, "", 0)))...))
 	t.Cleanup(srv.Close)
 	repo, err := name.NewRepository(strings.TrimPrefix(srv.URL, "http://")+"/demo/app", name.Insecure)
 	if err != nil {
@@ -167,13 +163,10 @@ func pushed(t *testing.T, index bool) *Registry {
 	return AtRegistry(repo.Tag("v1"))
 }
 
-type testWriter struct{ t *testing.T }
-
-func (w testWriter) Write(b []byte) (int, error) { return len(b), nil }
-
 const predicate = `{"spdxVersion":"SPDX-2.3","name":"<demo>"}`
 
-// signAt signs the image at p with k and attests two things.
+// signAt signs the image at p, and the one below it if there is one, with k
+// and attests two things of each.
 func signAt(t *testing.T, p place, k *Key) {
 	t.Helper()
 	ctx := context.Background()
@@ -181,6 +174,18 @@ func signAt(t *testing.T, p place, k *Key) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	below, err := p.open(t).Platforms(ctx, img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, img := range append(below, img) {
+		signImage(t, p, img, k)
+	}
+}
+
+func signImage(t *testing.T, p place, img Image, k *Key) {
+	t.Helper()
+	ctx := context.Background()
 	sig, err := k.Sign(ctx, img, "example.org/demo/app")
 	if err != nil {
 		t.Fatal(err)
@@ -193,10 +198,10 @@ func signAt(t *testing.T, p place, k *Key) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.attach(t, sig, sbom); err != nil {
+	if err := p.attach(t, img, sig, sbom); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.attach(t, slsa); err != nil { // what was there stays
+	if err := p.attach(t, img, slsa); err != nil { // what was there stays
 		t.Fatal(err)
 	}
 }
@@ -215,9 +220,22 @@ func TestSignAndVerify(t *testing.T) {
 					ctx := context.Background()
 					refused(t, pub, p.open(t), "no signature")
 					signAt(t, p, k)
-					proof, err := pub.Verify(ctx, p.open(t), SPDX, SLSA)
+					img, err := p.open(t).Image(ctx)
 					if err != nil {
 						t.Fatal(err)
+					}
+					proof, err := pub.Verify(ctx, p.open(t), img, SPDX, SLSA)
+					if err != nil {
+						t.Fatal(err)
+					}
+					below, err := p.open(t).Platforms(ctx, img)
+					if err != nil || index != (len(below) == 1) {
+						t.Fatalf("below: %v, %v", below, err)
+					}
+					for _, b := range below {
+						if proof, err := pub.Verify(ctx, p.open(t), b, SPDX, SLSA); err != nil || b.Platform != "linux/amd64" || proof.Signatures != 1 || len(proof.Claims) != 2 {
+							t.Errorf("below: %+v, %v", proof, err)
+						}
 					}
 					top, _ := smallImage(index)
 					if proof.Image.Digest.String() != top.Digest.String() || proof.Signatures != 1 || len(proof.Claims) != 2 {
@@ -242,13 +260,17 @@ func sameJSON(a, b []byte) bool {
 
 func refused(t *testing.T, k *PublicKey, p Place, why string, expected ...string) {
 	t.Helper()
-	_, err := k.Verify(context.Background(), p, expected...)
+	img, err := p.Image(context.Background())
+	if err == nil {
+		_, err = k.Verify(context.Background(), p, img, expected...)
+	}
 	if err == nil || !strings.Contains(err.Error(), why) || fault.Of(err) != fault.TrustAttestation {
 		t.Errorf("got %v (%s), want %q", err, fault.Of(err), why)
 	}
 }
 
-// A change of any byte of any file of a layout is noticed.
+// A change of any byte of any blob of a signed layout is noticed; it holds no
+// blob that is not used.
 func TestEveryByteCounts(t *testing.T) {
 	k, _ := newKey(t, ECDSA)
 	dir := t.TempDir()
@@ -260,12 +282,13 @@ func TestEveryByteCounts(t *testing.T) {
 		}
 		t.Cleanup(func() { l.Close() })
 		return l
-	}, attach: func(t *testing.T, a ...Artifact) error { return AttachLayout(context.Background(), dir, a...) }}
+	}, attach: func(t *testing.T, img Image, a ...Artifact) error {
+		return AttachLayout(context.Background(), dir, img, a...)
+	}}
 	signAt(t, p, k)
-	used := referenced(t, dir)
 	changed := 0
 	filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !used[filepath.Base(file)] {
+		if err != nil || d.IsDir() || filepath.Base(filepath.Dir(file)) != "sha256" {
 			return err
 		}
 		was, err := os.ReadFile(file)
@@ -279,7 +302,7 @@ func TestEveryByteCounts(t *testing.T) {
 				return err
 			}
 			changed++
-			if _, err := k.Public.Verify(context.Background(), p.open(t), SPDX, SLSA); err == nil {
+			if err := verifyAll(k, p.open(t)); err == nil {
 				t.Errorf("%s: byte %d changed, and all is well", file, i)
 			} else if fault.Of(err) == "" {
 				t.Errorf("%s: byte %d changed: %v is no fault", file, i, err)
@@ -290,44 +313,25 @@ func TestEveryByteCounts(t *testing.T) {
 	if changed < 50 {
 		t.Errorf("only %d changes were tried", changed)
 	}
-	if _, err := k.Public.Verify(context.Background(), p.open(t), SPDX, SLSA); err != nil {
+	if err := verifyAll(k, p.open(t)); err != nil {
 		t.Errorf("put back as it was: %v", err)
 	}
 }
 
-// referenced gives the names of the blobs that the image and the artifacts of
-// a layout consist of, but for the artifacts' config, which says nothing.
-func referenced(t *testing.T, dir string) map[string]bool {
-	t.Helper()
-	l, err := OpenLayout(dir)
+// verifyAll verifies an image and those below it.
+func verifyAll(k *Key, p Place) error {
+	ctx := context.Background()
+	img, err := p.Image(ctx)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	defer l.Close()
-	index, err := l.index()
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, image := smallImage(true)
-	used := map[string]bool{}
-	for name := range image {
-		used[filepath.Base(name)] = true
-	}
-	for _, d := range index.Manifests[1:] {
-		used[d.Digest.Hex] = true
-		text, err := l.blob(d, maxManifest)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var m v1.Manifest
-		if err := json.Unmarshal(text, &m); err != nil {
-			t.Fatal(err)
-		}
-		for _, b := range m.Layers {
-			used[b.Digest.Hex] = true
+	below, err := p.Platforms(ctx, img)
+	for _, img := range append(below, img) {
+		if err == nil {
+			_, err = k.Public.Verify(ctx, p, img, SPDX, SLSA)
 		}
 	}
-	return used
+	return err
 }
 
 // P-10: what the key signed about something else proves nothing, and is
@@ -335,8 +339,8 @@ func referenced(t *testing.T, dir string) map[string]bool {
 func TestP10SignatureForSomethingElse(t *testing.T) {
 	k, _ := newKey(t, ECDSA)
 	ctx := context.Background()
-	img := Image{string(types.OCIManifestSchema1), cas.Sum([]byte("this")), 4}
-	that := Image{string(types.OCIManifestSchema1), cas.Sum([]byte("that")), 4}
+	img := Image{MediaType: string(types.OCIManifestSchema1), Digest: cas.Sum([]byte("this")), Size: 4}
+	that := Image{MediaType: string(types.OCIManifestSchema1), Digest: cas.Sum([]byte("that")), Size: 4}
 	sign := func(text string) Artifact {
 		sig, err := k.signer.SignMessage(strings.NewReader(text))
 		if err != nil {
@@ -384,7 +388,8 @@ type at struct {
 	list memory
 }
 
-func (a at) Image(context.Context) (Image, error) { return a.img, nil }
+func (a at) Image(context.Context) (Image, error)              { return a.img, nil }
+func (a at) Platforms(context.Context, Image) ([]Image, error) { return nil, nil }
 func (a at) Artifacts(_ context.Context, _ Image, kind Kind) (list []Artifact, err error) {
 	for _, x := range a.list {
 		if x.Kind == kind {
@@ -410,6 +415,44 @@ func TestP09TooMuchAttached(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// What is attached is a referrer of the image, with a registry's API for them
+// and without it.
+func TestReferrers(t *testing.T) {
+	k, _ := newKey(t, ECDSA)
+	for _, api := range []bool{true, false} {
+		reg := pushed(t, false, registry.WithReferrersSupport(api))
+		signAt(t, place{"", func(*testing.T) Place { return reg }, func(t *testing.T, img Image, a ...Artifact) error {
+			return reg.Attach(context.Background(), img, a...)
+		}}, k)
+		img, err := reg.Image(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		index, err := remote.Referrers(reg.ref.Context().Digest(img.Digest.String()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := index.IndexManifest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]string{}
+		for _, d := range m.Manifests {
+			seen[d.Digest.String()] = d.ArtifactType
+		}
+		for kind, typ := range artifactTypes {
+			d, err := remote.Head(reg.tag(img, kind))
+			if err != nil {
+				t.Fatal(err)
+			}
+			// The registry of the tests answers the config's type from its API.
+			if got, ok := seen[d.Digest.String()]; !ok || got != typ && !api {
+				t.Errorf("referrers API %v: %s %s of type %s is not among %v", api, kind, d.Digest, typ, seen)
+			}
+		}
 	}
 }
 
@@ -450,13 +493,12 @@ func TestCosignVerifies(t *testing.T) {
 			reg := pushed(t, index)
 			for _, p := range []place{{
 				"--local-image " + dir, func(t *testing.T) Place { l, _ := OpenLayout(dir); return l },
-				func(t *testing.T, a ...Artifact) error { return AttachLayout(context.Background(), dir, a...) },
+				func(t *testing.T, img Image, a ...Artifact) error {
+					return AttachLayout(context.Background(), dir, img, a...)
+				},
 			}, {
 				"--allow-http-registry " + reg.ref.String(), func(*testing.T) Place { return reg },
-				func(t *testing.T, a ...Artifact) error {
-					img, _ := reg.Image(context.Background())
-					return reg.Attach(context.Background(), img, a...)
-				},
+				func(t *testing.T, img Image, a ...Artifact) error { return reg.Attach(context.Background(), img, a...) },
 			}} {
 				signAt(t, p, k)
 				for _, verb := range []string{"verify", "verify-attestation --type spdxjson", "verify-attestation --type slsaprovenance1"} {
@@ -506,7 +548,7 @@ func TestVerifiesCosign(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := pub.Verify(context.Background(), reg, SPDX); err != nil {
+		if _, err := pub.Verify(context.Background(), reg, img, SPDX); err != nil {
 			t.Error(err)
 		}
 		if _, err := LoadKey(prefix+".key", password(secret)); err != nil {

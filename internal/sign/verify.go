@@ -21,6 +21,8 @@ import (
 type Place interface {
 	// Image is the image itself, whose bytes were checked against its digest.
 	Image(ctx context.Context) (Image, error)
+	// Platforms gives the images below img, if it is an index of some.
+	Platforms(ctx context.Context, img Image) ([]Image, error)
 	// Artifacts gives what is attached to img, of one kind; it may be none.
 	Artifacts(ctx context.Context, img Image, kind Kind) ([]Artifact, error)
 }
@@ -38,15 +40,11 @@ type Claim struct {
 	Predicate     []byte // JSON
 }
 
-// Verify checks, offline, that the image at p bears a signature by the key,
-// and attestations by the key of all the given predicate types. Artifacts
-// that other keys signed count for nothing; one that this key signed and that
-// says something else, or cannot be read, is a failure of the whole.
-func (k *PublicKey) Verify(ctx context.Context, p Place, expected ...string) (*Proof, error) {
-	img, err := p.Image(ctx)
-	if err != nil {
-		return nil, err
-	}
+// Verify checks, offline, that img at p bears a signature by the key, and
+// attestations by the key of all the given predicate types. Artifacts that
+// other keys signed count for nothing; one that this key signed and that says
+// something else, or cannot be read, is a failure of the whole.
+func (k *PublicKey) Verify(ctx context.Context, p Place, img Image, expected ...string) (*Proof, error) {
 	proof := &Proof{Image: img}
 	sigs, err := p.Artifacts(ctx, img, Signature)
 	if err != nil {
