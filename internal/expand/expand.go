@@ -13,7 +13,6 @@ import (
 	"compose/internal/xz"
 
 	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 )
 
 // MaxWindow is the largest dictionary or window that a stream may ask for, in
@@ -54,11 +53,7 @@ func open(kind Kind, r io.Reader) (io.ReadCloser, error) {
 		z, err := xz.NewReader(r)
 		return io.NopCloser(z), err
 	case Zstd:
-		z, err := zstd.NewReader(&oneFrame{r: r}, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(MaxWindow), zstd.WithDecoderMaxMemory(MaxWindow))
-		if err != nil {
-			return nil, err
-		}
-		return z.IOReadCloser(), nil
+		return newZstd(r)
 	}
 	return nil, fault.New(fault.FormatInvalid, "compression %q: none, gz, xz and zst are known", string(kind))
 }

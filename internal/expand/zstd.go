@@ -4,7 +4,37 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+
+	"github.com/klauspost/compress/zstd"
 )
+
+// A zstdReader reads one frame. The decoder takes a frame that is cut inside
+// its first bytes for the end of the input, so what the frame's own structure
+// says comes first.
+type zstdReader struct {
+	io.ReadCloser
+	frame *oneFrame
+}
+
+func newZstd(r io.Reader) (io.ReadCloser, error) {
+	frame := &oneFrame{r: r}
+	z, err := zstd.NewReader(frame, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(MaxWindow), zstd.WithDecoderMaxMemory(MaxWindow))
+	if err != nil {
+		return nil, err
+	}
+	return &zstdReader{z.IOReadCloser(), frame}, nil
+}
+
+func (z *zstdReader) Read(p []byte) (int, error) {
+	n, err := z.ReadCloser.Read(p)
+	switch frame := z.frame.err; {
+	case err != nil && frame != nil && frame != io.EOF:
+		err = frame
+	case err == io.EOF && frame == nil:
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
 
 // oneFrame passes on one zstd frame and refuses everything else: the decoder
 // behind it would skip skippable frames and go on with a second frame. It
@@ -18,11 +48,19 @@ type oneFrame struct {
 	part func(*oneFrame) error
 	last bool // the current block is the last
 	sum  bool // a checksum follows it
+	err  error
 }
 
 const frameMagic = 0xFD2FB528
 
-func (f *oneFrame) Read(p []byte) (int, error) {
+func (f *oneFrame) Read(p []byte) (n int, err error) {
+	if f.err == nil {
+		n, f.err = f.read(p)
+	}
+	return n, f.err
+}
+
+func (f *oneFrame) read(p []byte) (int, error) {
 	if f.part == nil {
 		f.part = (*oneFrame).frameHeader
 	}

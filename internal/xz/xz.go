@@ -21,7 +21,8 @@ var ErrTrailing = errors.New("data after the end of the xz stream")
 // NewReader decodes the stream that r begins with. Reading to the end checks
 // that nothing follows it.
 func NewReader(r io.Reader) (io.Reader, error) {
-	b := bufio.NewReaderSize(r, 64<<10)
+	t := &tail{r: r}
+	b := bufio.NewReaderSize(t, 64<<10)
 	if err := checkDict(b); err != nil {
 		return nil, err
 	}
@@ -29,15 +30,36 @@ func NewReader(r io.Reader) (io.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return reader{z}, nil
+	return reader{z, t}, nil
 }
 
-type reader struct{ r io.Reader }
+type reader struct {
+	r io.Reader
+	t *tail
+}
 
 func (x reader) Read(p []byte) (int, error) {
 	n, err := x.r.Read(p)
-	if err != nil && err.Error() == "xz: unexpected data after stream" {
+	switch {
+	case err == io.EOF && string(x.t.last[:]) != "YZ":
+		err = io.ErrUnexpectedEOF // the decoder takes a missing block for the end
+	case err != nil && err.Error() == "xz: unexpected data after stream":
 		err = ErrTrailing
+	}
+	return n, err
+}
+
+// A tail remembers the last two bytes that were read, which end the footer of
+// a stream.
+type tail struct {
+	r    io.Reader
+	last [2]byte
+}
+
+func (t *tail) Read(p []byte) (int, error) {
+	n, err := t.r.Read(p)
+	for _, c := range p[max(n-2, 0):n] {
+		t.last[0], t.last[1] = t.last[1], c
 	}
 	return n, err
 }
