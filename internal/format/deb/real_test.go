@@ -80,4 +80,3 @@ func BenchmarkRelations(b *testing.B) {
 		}
 	}
 }
-
