@@ -325,6 +325,7 @@ func (c *Client) Packages(ctx context.Context, items []Item) ([]cas.Ref, error) 
 		})
 	}
 	if err := group.Wait(); err != nil {
+		c.stopped()
 		return nil, firstOf(errs)
 	}
 	return refs, nil

@@ -18,20 +18,15 @@ var archives = map[string]string{
 	"debian":          "http://ftp.debian.org/debian",
 	"debian-security": "http://ftp.debian.org/debian-security",
 	"alpine":          "https://dl-cdn.alpinelinux.org/alpine",
-	"snapshot":        "http://snapshot.debian.org/archive",
+	"debian-snapshot": "http://snapshot.debian.org/archive",
 }
 
 // archive finds the archive that src belongs to, and where in it src lies:
 // "alpine" and "/v3.22/main". No name means that src has no mirrors.
 func archive(src resolve.Source) (name, rest string) {
-	for _, name := range []string{src.Mirror, "snapshot"} {
-		base, ok := archives[name]
-		if !ok || src.Mirror == "" {
-			continue
-		}
-		if rest, ok := strings.CutPrefix(src.URL, base); ok && (rest == "" || rest[0] == '/') {
-			return name, rest
-		}
+	base, ok := archives[src.Mirror]
+	if rest, below := strings.CutPrefix(src.URL, base); ok && below && (rest == "" || rest[0] == '/') {
+		return src.Mirror, rest
 	}
 	return "", ""
 }

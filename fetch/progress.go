@@ -9,6 +9,8 @@ type Progress interface {
 	Received(n int64)
 	// Done says that a file is in the store.
 	Done(name string, size int64)
+	// Stop says that nothing more comes of what was announced.
+	Stop()
 }
 
 func (c *Client) begin(files int, bytes int64) {
@@ -26,5 +28,11 @@ func (c *Client) received(n int64) {
 func (c *Client) done(name string, size int64) {
 	if c.Progress != nil {
 		c.Progress.Done(name, size)
+	}
+}
+
+func (c *Client) stopped() {
+	if c.Progress != nil {
+		c.Progress.Stop()
 	}
 }

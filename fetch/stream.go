@@ -44,9 +44,12 @@ func (c *Client) fromServer(ctx context.Context, base string, w want, last bool,
 	t, slow := errors.AsType[*temporary](err)
 	_, gone := errors.AsType[*unreachable](err)
 	c.net.setDown(u, gone || slow && t.dial)
-	if err != nil {
+	switch {
+	case err != nil && !w.pkg:
+		c.stopped()
+	case err != nil:
 		c.received(-s.counted)
-	} else if !w.pkg {
+	case !w.pkg:
 		c.done(w.path, s.off)
 	}
 	return err

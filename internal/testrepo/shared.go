@@ -4,7 +4,10 @@ package testrepo
 
 import (
 	"os"
+	"os/exec"
+	"path"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -46,4 +49,25 @@ func Skip(t testing.TB, format string, args ...any) {
 		t.Fatalf("would be skipped, but not in CI: "+format, args...)
 	}
 	t.Skipf(format, args...)
+}
+
+// HostMirror is the mirror that the machine's own apt takes an archive from,
+// debian or debian-security; without a slash at the end. Where it has none
+// the test is skipped; in CI it fails.
+func HostMirror(t testing.TB, archive string) string {
+	t.Helper()
+	const format = "$(REPO_URI) $(RELEASE) $(COMPONENT)"
+	out, _ := exec.Command("apt-get", "indextargets", "--no-release-info", "--format", format, "Created-By: Packages").Output()
+	for line := range strings.Lines(string(out)) {
+		f := strings.Fields(line)
+		if len(f) != 3 || f[2] != "main" {
+			continue
+		}
+		uri := strings.TrimRight(f[0], "/")
+		if strings.HasSuffix(f[1], "-security") == (archive == "debian-security") && strings.HasPrefix(path.Base(uri), "debian") {
+			return uri
+		}
+	}
+	Skip(t, "apt on this machine has no mirror of %s", archive)
+	return ""
 }
