@@ -1,6 +1,11 @@
 package resolve
 
-import "strings"
+import (
+	"cmp"
+	"hash/maphash"
+	"math/bits"
+	"strings"
+)
 
 // An offer is a name that a package provides, its own among them.
 type offer struct {
@@ -9,58 +14,61 @@ type offer struct {
 	own     bool
 }
 
-// An index finds who offers a name.
+// An index finds who offers a name, and whom it may pull in. It is made anew
+// for each Solve, over all packages of a universe, so building it must be
+// cheap: names are hashed and chained, and compared only when asked for.
 type index struct {
-	ids    map[string]int32
-	start  []int32 // of each name's offers; one longer than ids
-	offers []offer
+	u      *Universe
+	offers chains
+	pulls  chains
+	found  map[string][]offer // answers of of
 }
 
+// chains is a hash table of places: an atom of a package's Provides or When,
+// or the package's own name.
+type chains struct {
+	seed  maphash.Seed
+	mask  uint64
+	heads []int32 // by hash; index into links plus one
+	links []link
+}
+
+type link struct {
+	pkg, atom int32 // atom -1: the package's own name
+	next      int32
+}
+
+func newChains(n int) chains {
+	size := 1 << bits.Len(uint(n))
+	return chains{maphash.MakeSeed(), uint64(size - 1), make([]int32, size), make([]link, 0, n)}
+}
+
+func (c *chains) add(name string, pkg, atom int32) {
+	h := maphash.String(c.seed, name) & c.mask
+	c.links = append(c.links, link{pkg, atom, c.heads[h]})
+	c.heads[h] = int32(len(c.links))
+}
+
+func (c *chains) first(name string) int32 { return c.heads[maphash.String(c.seed, name)&c.mask] }
+
 func newIndex(u *Universe) *index {
-	x := &index{ids: make(map[string]int32, len(u.Packages)+len(u.Packages)/4)}
-	seen := make([]int32, 0, 2*len(u.Packages)) // name of each offer, in the order of the packages
-	id := func(name string) {
-		n, ok := x.ids[name]
-		if !ok {
-			n = int32(len(x.ids))
-			x.ids[name] = n
-		}
-		seen = append(seen, n)
+	names, pulls := 0, 0
+	for i := range u.Packages {
+		names += 1 + len(u.Packages[i].Provides)
+		pulls += len(u.Packages[i].When)
 	}
+	x := &index{u: u, offers: newChains(names), pulls: newChains(pulls), found: map[string][]offer{}}
 	for i := range u.Packages {
 		p := &u.Packages[i]
 		if !fits(u, p) {
 			continue
 		}
-		id(p.Name)
+		x.offers.add(p.Name, int32(i), -1)
 		for j := range p.Provides {
-			id(p.Provides[j].Name)
+			x.offers.add(p.Provides[j].Name, int32(i), int32(j))
 		}
-	}
-	x.start = make([]int32, len(x.ids)+1)
-	for _, n := range seen {
-		x.start[n+1]++
-	}
-	for n := range len(x.ids) {
-		x.start[n+1] += x.start[n]
-	}
-	x.offers = make([]offer, len(seen))
-	next := append([]int32(nil), x.start...)
-	k := 0
-	put := func(o offer) {
-		n := seen[k]
-		x.offers[next[n]] = o
-		next[n]++
-		k++
-	}
-	for i := range u.Packages {
-		p := &u.Packages[i]
-		if !fits(u, p) {
-			continue
-		}
-		put(offer{int32(i), p.Version, true})
-		for j := range p.Provides {
-			put(offer{int32(i), p.Provides[j].Version, false})
+		for j := range p.When {
+			x.pulls.add(p.When[j].Name, int32(i), int32(j))
 		}
 	}
 	return x
@@ -68,11 +76,35 @@ func newIndex(u *Universe) *index {
 
 // of gives the offers of a name, in no particular order.
 func (x *index) of(name string) []offer {
-	n, ok := x.ids[name]
-	if !ok {
-		return nil
+	if found, ok := x.found[name]; ok {
+		return found
 	}
-	return x.offers[x.start[n]:x.start[n+1]]
+	var out []offer
+	for at := x.offers.first(name); at > 0; {
+		l := x.offers.links[at-1]
+		p := &x.u.Packages[l.pkg]
+		switch {
+		case l.atom < 0 && p.Name == name:
+			out = append(out, offer{l.pkg, p.Version, true})
+		case l.atom >= 0 && p.Provides[l.atom].Name == name:
+			out = append(out, offer{l.pkg, p.Provides[l.atom].Version, false})
+		}
+		at = l.next
+	}
+	x.found[name] = out
+	return out
+}
+
+// pulled appends to list the packages whose When mentions a name.
+func (x *index) pulled(list []int32, name string) []int32 {
+	for at := x.pulls.first(name); at > 0; {
+		l := x.pulls.links[at-1]
+		if x.u.Packages[l.pkg].When[l.atom].Name == name {
+			list = append(list, l.pkg)
+		}
+		at = l.next
+	}
+	return list
 }
 
 // fits reports whether p runs on the universe's architecture: it names that
@@ -85,23 +117,13 @@ func fits(u *Universe, p *Package) bool {
 // order the universe has.
 func (s *solver) tie(a, b int32) int {
 	p, q := &s.u.Packages[a], &s.u.Packages[b]
-	if c := strings.Compare(q.Source, p.Source); c != 0 {
-		return c
-	}
-	if c := strings.Compare(q.Name, p.Name); c != 0 {
-		return c
-	}
-	if c := s.syntax.Compare(q.Version, p.Version); c != 0 {
-		return c
-	}
-	if c := strings.Compare(s.u.Repositories[p.Repository].Name, s.u.Repositories[q.Repository].Name); c != 0 {
-		return c
-	}
-	if c := strings.Compare(q.Version, p.Version); c != 0 {
-		return c
-	}
-	if c := strings.Compare(p.Arch, q.Arch); c != 0 {
-		return c
-	}
-	return strings.Compare(p.Path, q.Path)
+	return cmp.Or(
+		strings.Compare(q.Source, p.Source),
+		strings.Compare(q.Name, p.Name),
+		s.syntax.Compare(q.Version, p.Version),
+		strings.Compare(s.u.Repositories[p.Repository].Name, s.u.Repositories[q.Repository].Name),
+		strings.Compare(q.Version, p.Version),
+		strings.Compare(p.Arch, q.Arch),
+		strings.Compare(p.Path, q.Path),
+	)
 }

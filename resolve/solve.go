@@ -28,8 +28,6 @@ type solver struct {
 	needs   [][]need // by package, once opened
 	broken  error    // a relation that the syntax cannot read
 
-	when map[string][]int32 // name -> packages whose When mentions it
-
 	taken   []bool  // members of the closure, as far as it has been walked
 	order   []int32 // the same, in the order in which they were taken
 	elided  map[string]bool
@@ -84,18 +82,17 @@ func newSolver(u *Universe, wants []Want, o Options) *solver {
 		s.wantEssential()
 	}
 	slices.SortStableFunc(s.wants, func(a, b Want) int {
-		return cmp.Or(a.Ref-b.Ref, compareClauses(a.Clause, b.Clause), strings.Compare(a.Text, b.Text))
+		return cmp.Or(s.byRef(a, b), compareClauses(a.Clause, b.Clause), strings.Compare(a.Text, b.Text))
 	})
-	s.when = map[string][]int32{}
-	for i := range u.Packages {
-		p := &u.Packages[i]
-		if len(p.When) > 0 && fits(u, p) {
-			for _, a := range p.When {
-				s.when[a.Name] = append(s.when[a.Name], int32(i))
-			}
-		}
-	}
 	return s
+}
+
+// byRef compares two wants by their places in the manifest, where those count.
+func (s *solver) byRef(a, b Want) int {
+	if s.manners.DepthFirst {
+		return a.Ref - b.Ref
+	}
+	return 0
 }
 
 func (s *solver) limit() int { return DefaultSteps }
@@ -387,9 +384,9 @@ func (s *solver) walk(p int32) bool {
 func (s *solver) triggered(from int) bool {
 	var found []int32
 	for _, p := range s.order[from:] {
-		found = append(found, s.when[s.u.Packages[p].Name]...)
+		found = s.index.pulled(found, s.u.Packages[p].Name)
 		for _, a := range s.u.Packages[p].Provides {
-			found = append(found, s.when[a.Name]...)
+			found = s.index.pulled(found, a.Name)
 		}
 	}
 	slices.SortFunc(found, s.tie)

@@ -239,3 +239,36 @@ func diff(a, b []string) (onlyA, onlyB []string) {
 	}
 	return onlyA, onlyB
 }
+
+// BenchmarkSolve is the time from parsed packages to a closure.
+func BenchmarkSolve(b *testing.B) {
+	for _, bench := range []struct {
+		name     string
+		universe func(testing.TB) *resolve.Universe
+		syntax   asker
+		wants    []string
+	}{
+		{"trixie/python3", debian("trixie"), deb.Format{}, []string{"python3"}},
+		{"trixie/desktop", debian("trixie"), deb.Format{}, []string{"cairo-dock-plug-ins", "gnome-shell-extension-drive-menu"}},
+		{"alpine/python3", alpine("v3.19"), apk.Format{}, []string{"python3"}},
+		{"alpine/desktop", alpine("v3.19"), apk.Format{}, []string{"akonadi-dev"}},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			u := bench.universe(b)
+			var wants []resolve.Want
+			for _, text := range bench.wants {
+				w, err := bench.syntax.Want(text)
+				if err != nil {
+					b.Fatal(err)
+				}
+				wants = append(wants, w)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := resolve.Solve(u, wants, resolve.Options{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
