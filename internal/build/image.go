@@ -1,0 +1,182 @@
+package build
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"compose/internal/fault"
+	"compose/internal/format"
+	"compose/internal/oci"
+	"compose/manifest"
+	"compose/resolve"
+	"compose/rootfs"
+)
+
+// A Built is the image for one platform, and what it was made of.
+type Built struct {
+	Platform manifest.Platform
+	Image    *oci.Image
+	Tree     *rootfs.Tree
+	Packages []*rootfs.Package
+	Notes    []string // for people: what is legal and yet probably not meant
+}
+
+// Images makes the image that img and lock describe, for each of img's
+// platforms. It is a pure function of the two, and of the files of the
+// project: the network only brings bytes whose digests are known.
+func Images(ctx context.Context, env Env, img *manifest.Image, lock *resolve.Lock) ([]Built, error) {
+	if lock.LayerEpoch != oci.LayerEpoch {
+		return nil, fault.New(fault.LockEpoch, "image.lock.json: layer epoch %d, but this compose writes %d: the bytes would differ; run compose lock", lock.LayerEpoch, oci.LayerEpoch)
+	}
+	f, err := formatOf(img)
+	if err != nil {
+		return nil, err
+	}
+	if err := supported(img); err != nil {
+		return nil, err
+	}
+	extra, err := entries(ctx, env, img)
+	if err != nil {
+		return nil, err
+	}
+	ts, err := targets(img, f)
+	if err != nil {
+		return nil, err
+	}
+	built := make([]Built, len(ts))
+	for i, t := range ts {
+		p, ok := lock.Platform(t.String())
+		if !ok {
+			return nil, fault.New(fault.LockStale, "image.lock.json: platform %s is not in it; run compose lock", t)
+		}
+		if built[i], err = image(ctx, env, img, lock, p, f, t, extra); err != nil {
+			return nil, err
+		}
+	}
+	return built, nil
+}
+
+func image(ctx context.Context, env Env, img *manifest.Image, lock *resolve.Lock, p *resolve.LockedPlatform, f format.Format, t target, extra []rootfs.Entry) (Built, error) {
+	b := Built{Platform: t.Platform}
+	files, err := lockedFiles(img, p, f)
+	if err != nil {
+		return b, err
+	}
+	if b.Packages, err = open(ctx, env, f, files); err != nil {
+		return b, err
+	}
+	for i := range files {
+		b.Packages[i].Wanted = files[i].locked.Wanted
+	}
+	if b.Tree, b.Notes, err = rootfs.Assemble(recipe(env, img, lock, t.arch, b.Packages, extra), conventions(f)); err != nil {
+		return b, err
+	}
+	segments, err := rootfs.Segments(b.Tree)
+	if err != nil {
+		return b, err
+	}
+	layer, err := oci.NewLayer(ctx, segments, env.Store, oci.LayerOptions{Compression: img.Compression, Epoch: lock.Epoch, Jobs: env.Jobs})
+	if err != nil {
+		return b, err
+	}
+	if limit := img.Policy.MaxSize; limit > 0 && layer.TarSize > limit {
+		return b, &PosError{img.Policy.Pos, fault.New(fault.Policy, "policy: the uncompressed layer for %s has %d bytes, max-size is %d", t, layer.TarSize, limit)}
+	}
+	b.Image, err = oci.NewImage(oci.Config(img.Config), v1.Platform{OS: t.OS, Architecture: t.Arch, Variant: t.Variant}, lock.Epoch, []oci.Layer{layer}, img.Annotations)
+	return b, err
+}
+
+// lockedFiles lists the package files of a locked platform. Their SHA-256
+// stands in the lock, which vouches for them in place of the index.
+func lockedFiles(img *manifest.Image, p *resolve.LockedPlatform, f format.Format) ([]file, error) {
+	if f == nil {
+		return nil, nil
+	}
+	sources, err := sourcesOf(img, f)
+	if err != nil {
+		return nil, err
+	}
+	files := make([]file, len(p.Packages))
+	for i, k := range p.Packages {
+		src, err := sourceNamed(sources, p, k.Repository)
+		if err != nil {
+			return nil, err
+		}
+		files[i] = file{source: src, check: resolve.Check{SHA256: k.SHA256}, locked: k}
+	}
+	return files, nil
+}
+
+func recipe(env Env, img *manifest.Image, lock *resolve.Lock, arch string, packages []*rootfs.Package, extra []rootfs.Entry) rootfs.Recipe {
+	r := rootfs.Recipe{
+		Arch: arch, Packages: packages, Entries: extra,
+		UIDs: lock.Users, GIDs: lock.Groups,
+		Database: img.Database, Epoch: lock.Epoch, Contents: env.Store,
+	}
+	for _, u := range img.Users {
+		r.Users = append(r.Users, rootfs.User{Name: u.Name, UID: u.UID, GID: u.GID, Groups: u.Groups, Home: u.Home, Shell: u.Shell, Comment: u.Comment})
+	}
+	for _, g := range img.Groups {
+		r.Groups = append(r.Groups, rootfs.Group{Name: g.Name, GID: g.GID, Members: g.Members})
+	}
+	for _, g := range img.Remove {
+		r.Remove = append(r.Remove, rootfs.Glob{Text: g.Text, Keep: g.Keep})
+	}
+	for _, s := range img.Slim {
+		r.Slim = append(r.Slim, s.Text)
+	}
+	for _, a := range img.Policy.Allow {
+		r.Allow = append(r.Allow, a.Item)
+	}
+	return r
+}
+
+// conventions is f, or a plain nil where there is no format.
+func conventions(f format.Format) rootfs.Conventions {
+	if f == nil {
+		return nil
+	}
+	return f
+}
+
+// supported refuses what the manifest may say and this version cannot do:
+// ignoring it would be worse.
+func supported(img *manifest.Image) error {
+	var errs manifest.Errors
+	for _, a := range img.Policy.Forbid {
+		errs = append(errs, a.Pos.Errorf("policy: forbid %s: not built yet", a.Text))
+	}
+	if img.Layers.By == "origin" {
+		errs = append(errs, manifest.Pos{File: img.File}.Errorf("layers: by origin: not built yet"))
+	}
+	if errs != nil {
+		return errs
+	}
+	return nil
+}
+
+// Unhandled tells of scripts that packages would have run when they were
+// installed and that were not, a line a package: "libc6: postinst".
+func (b Built) Unhandled() []string {
+	var lines []string
+	for _, p := range b.Packages {
+		if len(p.Scripts) > 0 {
+			lines = append(lines, fmt.Sprintf("%s: %s", p.Name, strings.Join(p.Scripts, ", ")))
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// Index puts the images of all platforms under one digest.
+func Index(built []Built, img *manifest.Image) (*oci.Index, error) {
+	images := make([]*oci.Image, len(built))
+	for i, b := range built {
+		images[i] = b.Image
+	}
+	return oci.NewIndex(images, img.Annotations)
+}
