@@ -1,20 +1,15 @@
 package sign
 
 import (
-	"archive/tar"
 	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -24,20 +19,14 @@ import (
 	"compose/internal/fault"
 )
 
-// Bounds of what is read back from a place that others can write to
-// (threats.md P-09).
-const (
-	maxManifest  = 4 << 20   // bytes
-	maxArtifact  = 128 << 20 // bytes; the SBOM of a large image has ten
-	maxArtifacts = 100       // of one kind
-	maxImages    = 100       // manifests below an index
-)
-
 // A Layout is an image in an OCI layout, be it a folder or an archive.
 type Layout struct {
 	name  string
-	files fs.FS
-	close func() error
+	files interface {
+		fs.FS
+		io.Closer
+		apply(*change) error
+	}
 }
 
 // OpenLayout opens the image in a layout folder.
@@ -46,24 +35,20 @@ func OpenLayout(dir string) (*Layout, error) {
 	if err != nil {
 		return nil, fault.New(fault.Usage, "image: %w", err)
 	}
-	return &Layout{dir, root.FS(), root.Close}, nil
+	return &Layout{dir, folder{dir, root.FS(), root}}, nil
 }
 
 // OpenArchive opens the image in a .tar file that holds a layout.
 func OpenArchive(file string) (*Layout, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, fault.New(fault.Usage, "image: %w", err)
+	a := &archive{name: file}
+	if err := a.open(); err != nil {
+		return nil, err
 	}
-	files, err := indexArchive(f)
-	if err != nil {
-		return nil, errors.Join(fault.New(fault.FormatInvalid, "%s: %w", file, err), f.Close())
-	}
-	return &Layout{file, files, f.Close}, nil
+	return &Layout{file, a}, nil
 }
 
 // Close closes the file or the folder.
-func (l *Layout) Close() error { return l.close() }
+func (l *Layout) Close() error { return l.files.Close() }
 
 // Image gives the image of the layout: the one entry of its index that is no
 // artifact. All its blobs are read and hashed.
@@ -319,32 +304,15 @@ func artifacts(name string, kind Kind, manifest []byte, blob func(v1.Descriptor)
 	return list, nil
 }
 
-// AttachLayout stores artifacts of img, which is the image in a layout folder
-// or one of its platforms, beside those that are there already. The folder's
-// index is replaced last, and at once.
-func AttachLayout(ctx context.Context, dir string, img Image, list ...Artifact) error {
-	l, err := OpenLayout(dir)
-	if err != nil {
-		return err
-	}
-	defer l.Close()
+// Attach stores artifacts of img beside those that are there already. The
+// index of a folder is replaced last, and at once; so is an archive's file.
+func (l *Layout) Attach(ctx context.Context, img Image, list ...Artifact) error {
 	c, err := l.attach(ctx, img, list)
 	if err != nil {
 		return err
 	}
-	blobs := filepath.Join(dir, "blobs", "sha256")
-	for d, b := range c.add {
-		if err := renameio.WriteFile(filepath.Join(blobs, d.Hex()), b, 0o644); err != nil {
-			return fault.New(fault.LocalFile, "%s: %w", dir, err)
-		}
-	}
-	if err := renameio.WriteFile(filepath.Join(dir, "index.json"), c.index, 0o644); err != nil {
-		return fault.New(fault.LocalFile, "%s: %w", dir, err)
-	}
-	for d := range c.drop {
-		if err := os.Remove(filepath.Join(blobs, d.Hex())); err != nil {
-			return fault.New(fault.LocalFile, "%s: %w", dir, err)
-		}
+	if err := l.files.apply(c); err != nil {
+		return fault.New(fault.LocalFile, "%s: %w", l.name, err)
 	}
 	return nil
 }
@@ -465,140 +433,28 @@ func markImage(d *v1.Descriptor) {
 	d.Annotations = marked
 }
 
-// AttachArchive stores artifacts of img, which is the image in a .tar file
-// that holds a layout or one of its platforms, beside those that are there
-// already. The file is replaced at once.
-func AttachArchive(ctx context.Context, file string, img Image, list ...Artifact) error {
-	l, err := OpenArchive(file)
-	if err != nil {
-		return err
-	}
-	defer l.Close()
-	c, err := l.attach(ctx, img, list)
-	if err != nil {
-		return err
-	}
-	out, err := renameio.NewPendingFile(file, renameio.WithExistingPermissions())
-	if err != nil {
-		return fault.New(fault.LocalFile, "%s: %w", file, err)
-	}
-	defer out.Cleanup()
-	if err := l.files.(*archive).rewrite(out, c); err != nil {
-		return fault.New(fault.LocalFile, "%s: %w", file, err)
-	}
-	if err := out.CloseAtomicallyReplace(); err != nil {
-		return fault.New(fault.LocalFile, "%s: %w", file, err)
-	}
-	return nil
-}
-
-// An archive is the regular files of a tar file, by name.
-type archive struct {
-	file    *os.File
-	members map[string]member
-	order   []*tar.Header
-}
-
-type member struct {
-	header *tar.Header
-	data   *io.SectionReader
-}
-
-// maxMembers is far above the number of blobs of any image.
-const maxMembers = 100_000
-
-// indexArchive reads the headers of a tar file.
-func indexArchive(f *os.File) (*archive, error) {
-	a := &archive{file: f, members: map[string]member{}}
-	t := tar.NewReader(f)
-	for {
-		h, err := t.Next()
-		if err == io.EOF {
-			return a, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if len(a.order) == maxMembers {
-			return nil, fmt.Errorf("more than %d members", maxMembers)
-		}
-		a.order = append(a.order, h)
-		name := memberName(h)
-		if h.Typeflag != tar.TypeReg {
-			continue
-		}
-		if _, ok := a.members[name]; ok {
-			return nil, fmt.Errorf("%q stands twice", name)
-		}
-		at, err := f.Seek(0, io.SeekCurrent) // the reader takes whole blocks, no more
-		if err != nil {
-			return nil, err
-		}
-		a.members[name] = member{h, io.NewSectionReader(f, at, h.Size)}
-	}
-}
-
 const blobDir = "blobs/sha256/"
 
-func memberName(h *tar.Header) string {
-	return strings.TrimSuffix(strings.TrimPrefix(h.Name, "./"), "/")
+// A folder is a layout as files.
+type folder struct {
+	dir string
+	fs.FS
+	io.Closer
 }
 
-// Open implements fs.FS for regular files.
-func (a *archive) Open(name string) (fs.File, error) {
-	m, ok := a.members[name]
-	if !ok {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
-	}
-	return &memberFile{io.NewSectionReader(m.data, 0, m.header.Size), m.header}, nil
-}
-
-type memberFile struct {
-	*io.SectionReader
-	header *tar.Header
-}
-
-func (f *memberFile) Stat() (fs.FileInfo, error) { return f.header.FileInfo(), nil }
-func (f *memberFile) Close() error               { return nil }
-
-// rewrite copies the archive to w with c: another index.json, without some
-// blobs, and with new ones at the end.
-func (a *archive) rewrite(w io.Writer, c *change) error {
-	t := tar.NewWriter(w)
-	put := func(h tar.Header, r io.Reader) error {
-		if err := t.WriteHeader(&h); err != nil {
+func (f folder) apply(c *change) error {
+	for d, b := range c.add {
+		if err := renameio.WriteFile(filepath.Join(f.dir, blobDir, d.Hex()), b, 0o644); err != nil {
 			return err
 		}
-		_, err := io.Copy(t, r)
+	}
+	if err := renameio.WriteFile(filepath.Join(f.dir, "index.json"), c.index, 0o644); err != nil {
 		return err
 	}
-	for _, h := range a.order {
-		name := memberName(h)
-		digest, _ := cas.ParseDigest(strings.TrimPrefix(name, blobDir))
-		var data io.Reader = bytes.NewReader(nil)
-		out := *h
-		switch m, ok := a.members[name]; {
-		case c.drop[digest]:
-			continue
-		case name == "index.json":
-			out.Size, data = int64(len(c.index)), bytes.NewReader(c.index)
-		case ok:
-			data = io.NewSectionReader(m.data, 0, h.Size)
-		}
-		if err := put(out, data); err != nil {
+	for d := range c.drop {
+		if err := os.Remove(filepath.Join(f.dir, blobDir, d.Hex())); err != nil {
 			return err
 		}
 	}
-	like := a.members["index.json"].header
-	for _, d := range slices.SortedFunc(maps.Keys(c.add), func(a, b cas.Digest) int { return bytes.Compare(a[:], b[:]) }) {
-		if _, ok := a.members[blobDir+d.Hex()]; ok {
-			continue
-		}
-		h := *like
-		h.Name, h.Size = blobDir+d.Hex(), int64(len(c.add[d]))
-		if err := put(h, bytes.NewReader(c.add[d])); err != nil {
-			return err
-		}
-	}
-	return t.Close()
+	return nil
 }

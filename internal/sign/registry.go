@@ -28,6 +28,9 @@ func AtRegistry(ref name.Reference, options ...remote.Option) *Registry {
 	return &Registry{ref, options}
 }
 
+// Close does nothing.
+func (r *Registry) Close() error { return nil }
+
 func (r *Registry) opts(ctx context.Context) []remote.Option {
 	return append([]remote.Option{remote.WithContext(ctx)}, r.options...)
 }

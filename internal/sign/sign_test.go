@@ -77,34 +77,27 @@ func layoutFiles(index bool) map[string][]byte {
 
 // A place is somewhere an image can be attached to and verified at.
 type place struct {
-	name   string
-	open   func(*testing.T) Place
-	attach func(*testing.T, Image, ...Artifact) error
+	name string
+	open func(*testing.T) Place
 }
 
 func places(t *testing.T, index bool) []place {
+	t.Helper()
 	dir, file := t.TempDir(), filepath.Join(t.TempDir(), "image.tar")
 	writeLayout(t, dir, index)
 	writeArchive(t, file, index)
 	reg := pushed(t, index)
-	ctx := context.Background()
-	opened := func(t *testing.T, l *Layout, err error) Place {
-		if err != nil {
-			t.Fatal(err)
+	opens := func(image string) func(*testing.T) Place {
+		return func(t *testing.T) Place {
+			p, err := Open(image)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { p.Close() })
+			return p
 		}
-		t.Cleanup(func() { l.Close() })
-		return l
 	}
-	return []place{{
-		"layout", func(t *testing.T) Place { l, err := OpenLayout(dir); return opened(t, l, err) },
-		func(t *testing.T, img Image, a ...Artifact) error { return AttachLayout(ctx, dir, img, a...) },
-	}, {
-		"archive", func(t *testing.T) Place { l, err := OpenArchive(file); return opened(t, l, err) },
-		func(t *testing.T, img Image, a ...Artifact) error { return AttachArchive(ctx, file, img, a...) },
-	}, {
-		"registry", func(*testing.T) Place { return reg },
-		func(t *testing.T, img Image, a ...Artifact) error { return reg.Attach(ctx, img, a...) },
-	}}
+	return []place{{"layout", opens(dir)}, {"archive", opens(file)}, {"registry", opens(reg.ref.String())}}
 }
 
 func writeLayout(t *testing.T, dir string, index bool) {
@@ -167,14 +160,14 @@ const predicate = `{"spdxVersion":"SPDX-2.3","name":"<demo>"}`
 
 // signAt signs the image at p, and the one below it if there is one, with k
 // and attests two things of each.
-func signAt(t *testing.T, p place, k *Key) {
+func signAt(t *testing.T, p Place, k *Key) {
 	t.Helper()
 	ctx := context.Background()
-	img, err := p.open(t).Image(ctx)
+	img, err := p.Image(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	below, err := p.open(t).Platforms(ctx, img)
+	below, err := p.Platforms(ctx, img)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +176,7 @@ func signAt(t *testing.T, p place, k *Key) {
 	}
 }
 
-func signImage(t *testing.T, p place, img Image, k *Key) {
+func signImage(t *testing.T, at Place, img Image, k *Key) {
 	t.Helper()
 	ctx := context.Background()
 	sig, err := k.Sign(ctx, img, "example.org/demo/app")
@@ -198,10 +191,10 @@ func signImage(t *testing.T, p place, img Image, k *Key) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.attach(t, img, sig, sbom); err != nil {
+	if err := at.Attach(ctx, img, sig, sbom); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.attach(t, img, slsa); err != nil { // what was there stays
+	if err := at.Attach(ctx, img, slsa); err != nil { // what was there stays
 		t.Fatal(err)
 	}
 }
@@ -219,7 +212,7 @@ func TestSignAndVerify(t *testing.T) {
 				t.Run(string(alg)+" "+p.name+map[bool]string{true: " index"}[index], func(t *testing.T) {
 					ctx := context.Background()
 					refused(t, pub, p.open(t), "no signature")
-					signAt(t, p, k)
+					signAt(t, p.open(t), k)
 					img, err := p.open(t).Image(ctx)
 					if err != nil {
 						t.Fatal(err)
@@ -275,16 +268,11 @@ func TestEveryByteCounts(t *testing.T) {
 	k, _ := newKey(t, ECDSA)
 	dir := t.TempDir()
 	writeLayout(t, dir, true)
-	p := place{open: func(t *testing.T) Place {
-		l, err := OpenLayout(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { l.Close() })
-		return l
-	}, attach: func(t *testing.T, img Image, a ...Artifact) error {
-		return AttachLayout(context.Background(), dir, img, a...)
-	}}
+	p, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
 	signAt(t, p, k)
 	changed := 0
 	filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
@@ -302,7 +290,7 @@ func TestEveryByteCounts(t *testing.T) {
 				return err
 			}
 			changed++
-			if err := verifyAll(k, p.open(t)); err == nil {
+			if err := verifyAll(k, p); err == nil {
 				t.Errorf("%s: byte %d changed, and all is well", file, i)
 			} else if fault.Of(err) == "" {
 				t.Errorf("%s: byte %d changed: %v is no fault", file, i, err)
@@ -313,7 +301,7 @@ func TestEveryByteCounts(t *testing.T) {
 	if changed < 50 {
 		t.Errorf("only %d changes were tried", changed)
 	}
-	if err := verifyAll(k, p.open(t)); err != nil {
+	if err := verifyAll(k, p); err != nil {
 		t.Errorf("put back as it was: %v", err)
 	}
 }
@@ -376,7 +364,7 @@ func TestP10SignatureForSomethingElse(t *testing.T) {
 		{"a payload under another's signature", memory{swapped}, "no signature by this key, among 1 by others"},
 	}
 	for _, tt := range tests {
-		t.Run(tt.rule, func(t *testing.T) { refused(t, k.Public, at{img, tt.list}, tt.want, SPDX) })
+		t.Run(tt.rule, func(t *testing.T) { refused(t, k.Public, at{img: img, list: tt.list}, tt.want, SPDX) })
 	}
 }
 
@@ -384,12 +372,12 @@ func TestP10SignatureForSomethingElse(t *testing.T) {
 type memory []Artifact
 
 type at struct {
-	img  Image
-	list memory
+	Place // not used
+	img   Image
+	list  memory
 }
 
-func (a at) Image(context.Context) (Image, error)              { return a.img, nil }
-func (a at) Platforms(context.Context, Image) ([]Image, error) { return nil, nil }
+func (a at) Image(context.Context) (Image, error) { return a.img, nil }
 func (a at) Artifacts(_ context.Context, _ Image, kind Kind) (list []Artifact, err error) {
 	for _, x := range a.list {
 		if x.Kind == kind {
@@ -424,9 +412,7 @@ func TestReferrers(t *testing.T) {
 	k, _ := newKey(t, ECDSA)
 	for _, api := range []bool{true, false} {
 		reg := pushed(t, false, registry.WithReferrersSupport(api))
-		signAt(t, place{"", func(*testing.T) Place { return reg }, func(t *testing.T, img Image, a ...Artifact) error {
-			return reg.Attach(context.Background(), img, a...)
-		}}, k)
+		signAt(t, reg, k)
 		img, err := reg.Image(context.Background())
 		if err != nil {
 			t.Fatal(err)
@@ -491,24 +477,21 @@ func TestCosignVerifies(t *testing.T) {
 			dir := t.TempDir()
 			writeLayout(t, dir, index)
 			reg := pushed(t, index)
-			for _, p := range []place{{
-				"--local-image " + dir, func(t *testing.T) Place { l, _ := OpenLayout(dir); return l },
-				func(t *testing.T, img Image, a ...Artifact) error {
-					return AttachLayout(context.Background(), dir, img, a...)
-				},
-			}, {
-				"--allow-http-registry " + reg.ref.String(), func(*testing.T) Place { return reg },
-				func(t *testing.T, img Image, a ...Artifact) error { return reg.Attach(context.Background(), img, a...) },
-			}} {
+			local, err := Open(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer local.Close()
+			for flag, p := range map[string]Place{"--local-image " + dir: local, "--allow-http-registry " + reg.ref.String(): reg} {
 				signAt(t, p, k)
 				for _, verb := range []string{"verify", "verify-attestation --type spdxjson", "verify-attestation --type slsaprovenance1"} {
 					t.Run(string(alg)+" "+verb, func(t *testing.T) {
 						args := append(strings.Fields(verb), "--insecure-ignore-tlog", "--key")
-						if ok, out := run(t, bin, append(append(args, prefix+".pub"), strings.Fields(p.name)...)...); !ok {
-							t.Errorf("cosign %s %s: %s", verb, p.name, out)
+						if ok, out := run(t, bin, append(append(args, prefix+".pub"), strings.Fields(flag)...)...); !ok {
+							t.Errorf("cosign %s %s: %s", verb, flag, out)
 						}
-						if ok, out := run(t, bin, append(append(args, wrong+".pub"), strings.Fields(p.name)...)...); ok {
-							t.Errorf("cosign %s %s with another key: %s", verb, p.name, out)
+						if ok, out := run(t, bin, append(append(args, wrong+".pub"), strings.Fields(flag)...)...); ok {
+							t.Errorf("cosign %s %s with another key: %s", verb, flag, out)
 						}
 					})
 				}

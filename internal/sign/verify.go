@@ -17,16 +17,6 @@ import (
 	"compose/internal/fault"
 )
 
-// A Place is where an image can be read, with what was attached to it.
-type Place interface {
-	// Image is the image itself, whose bytes were checked against its digest.
-	Image(ctx context.Context) (Image, error)
-	// Platforms gives the images below img, if it is an index of some.
-	Platforms(ctx context.Context, img Image) ([]Image, error)
-	// Artifacts gives what is attached to img, of one kind; it may be none.
-	Artifacts(ctx context.Context, img Image, kind Kind) ([]Artifact, error)
-}
-
 // A Proof is what Verify found to be true.
 type Proof struct {
 	Image      Image
@@ -34,10 +24,19 @@ type Proof struct {
 	Claims     []Claim // that the key signed, in the order in which they are stored
 }
 
-// A Claim is an attestation that was verified.
+// A Claim is what an attestation states of its image.
 type Claim struct {
 	PredicateType string
 	Predicate     []byte // JSON
+}
+
+// Claim reads an attestation. It says nothing of who made it.
+func (a Artifact) Claim() (Claim, error) {
+	s, err := readStatement(a.Payload)
+	if err != nil {
+		return Claim{}, fault.New(fault.FormatInvalid, "%s: %w", a.Kind.noun(), err)
+	}
+	return Claim{s.PredicateType, s.Predicate}, nil
 }
 
 // Verify checks, offline, that img at p bears a signature by the key, and
@@ -62,8 +61,8 @@ func (k *PublicKey) Verify(ctx context.Context, p Place, img Image, expected ...
 		return nil, err
 	}
 	_, err = k.checkAll(ctx, img, atts, func(a Artifact) {
-		if s, err := readStatement(a.Payload); err == nil { // check has read it, too
-			proof.Claims = append(proof.Claims, Claim{s.PredicateType, s.Predicate})
+		if c, err := a.Claim(); err == nil { // check has read it, too
+			proof.Claims = append(proof.Claims, c)
 		}
 	})
 	if err != nil {
