@@ -80,7 +80,7 @@ func (b *Budget) take(n int) error {
 
 // Over is the refusal of something that expands to n bytes at least.
 func (b *Budget) Over(n int64) error {
-	return fault.New(fault.LimitExpanded, "expands to %d bytes or more, of which the file's first %d gave %d: the limit is %d", n, b.in.n, min(b.used, b.limit), b.limit)
+	return fault.New(fault.LimitExpanded, "expands to %d bytes or more: the limit is %d; the file's first %d bytes gave %d", n, b.limit, b.in.n, min(b.used, b.limit))
 }
 
 // An Input is a package file as it is read. It remembers what its source

@@ -91,7 +91,7 @@ func inMember(name string, err error) error {
 func (o *opener) next(expected string) (string, int64, error) {
 	name, size, err := o.ar.next()
 	if err == io.EOF {
-		err = fault.New(fault.FormatInvalid, "ends behind ar member %d: no %s", o.ar.index-1, expected)
+		err = fault.New(fault.FormatInvalid, "the archive ends at offset %d: no %s", o.ar.offset, expected)
 	}
 	return name, size, err
 }
