@@ -40,6 +40,9 @@ type Entry struct {
 	// A user alone stands for that user and its own group, a number that no
 	// user has for that number twice.
 	Owner string
+	// Merge is for the folders of a source that is copied whole: one that is
+	// there already keeps its mode and owner.
+	Merge bool
 }
 
 // Assemble makes the tree that r describes. It is a pure function of r: the
@@ -126,6 +129,9 @@ func (a *assembly) entries() error {
 	for _, e := range a.Entries {
 		n := e.Node
 		n.MTime = a.clamp(n.MTime)
+		if old := a.tree.Lookup(n.Path); e.Merge && old != nil && old.Type == Dir {
+			continue
+		}
 		if e.Owner != "" {
 			var err error
 			if n.UID, n.GID, err = a.owners.parse(e.Owner); err != nil {

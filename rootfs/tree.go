@@ -89,6 +89,22 @@ func (t *Tree) Real(path string) string {
 	return join(d.Path, base)
 }
 
+// Installed is the node of the tree that n, of a package's own list, became:
+// nil if it is gone, or another package's file stands in its place. A file
+// that the manifest put there instead counts, as a file that was edited.
+func (t *Tree) Installed(n *Node) *Node {
+	e := t.nodes[t.Real(n.Path)]
+	switch {
+	case e == nil:
+		return nil
+	case n.Type == Dir, e.Package == n.Package, e.Package == "":
+		return &e.Node
+	case n.Type == Regular && n.Content.Digest == e.Content.Digest, n.Type == Symlink && n.Link == e.Link:
+		return &e.Node // both packages have it, and it is the same
+	}
+	return nil
+}
+
 // ByPackage gives the nodes that each package brought, by its name, in the
 // order of All. A directory that several brought is the one's whose mode and
 // owner it has.
