@@ -10,7 +10,6 @@ import (
 
 	"compose/internal/build"
 	"compose/internal/fault"
-	"compose/internal/oci"
 	"compose/manifest"
 	"compose/resolve"
 )
@@ -149,5 +148,3 @@ func (a *app) summary(img *manifest.Image, built []build.Built) {
 
 // isLayout reports whether -o names a layout folder.
 func isLayout(output string) bool { return !strings.HasSuffix(output, ".tar") }
-
-var _ = oci.LayerEpoch

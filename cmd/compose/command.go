@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"compose/fetch"
 	"compose/internal/build"
 	"compose/internal/cas"
 	"compose/internal/fault"
@@ -58,8 +57,8 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 	f.StringVar(&a.project, "project", "", "folder that the manifest's paths stay within (default: the nearest above it with .git, or its own)")
 
 	root.AddCommand(
-		a.buildCommand(), a.lockCommand(), a.resolveCommand(), a.whyCommand(), a.treeCommand(),
-		a.keygenCommand(), a.signCommand(), a.verifyCommand(), a.pushCommand(), a.sbomCommand(),
+		a.buildCommand(), a.lockCommand(), a.resolveCommand(), a.treeCommand(),
+		a.keygenCommand(), a.signCommand(), a.verifyCommand(),
 		a.initCommand(), a.schemaCommand(), a.cacheCommand(), a.versionCommand(),
 	)
 	for _, c := range root.Commands() {
@@ -169,7 +168,9 @@ func (a *app) open(path string, platforms []string) (*project, error) {
 	}
 	img, err := manifest.Parse(root.FS(), filepath.ToSlash(rel), manifest.Options{DefaultName: filepath.Base(filepath.Dir(full))})
 	if err == nil && len(platforms) > 0 {
-		img.Platforms, err = manifest.ParsePlatforms(platforms)
+		if img.Platforms, err = manifest.ParsePlatforms(platforms); err != nil {
+			err = &usageError{err}
+		}
 	}
 	if err != nil {
 		root.Close()
@@ -221,5 +222,3 @@ func (a *app) env(p *project) (build.Env, error) {
 		Warn:    func(format string, args ...any) { log.Warn(printable(sprintf(format, args...))) },
 	}, nil
 }
-
-var _ = fetch.Client{}

@@ -28,12 +28,16 @@ func (a *app) verifyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			place, closePlace, err := openPlace(cmd.Context(), args[0])
+			place, err := openPlace(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			defer closePlace()
-			proof, err := key.Verify(cmd.Context(), place, predicates...)
+			defer place.Close()
+			img, err := place.Image(cmd.Context())
+			if err != nil {
+				return err
+			}
+			proof, err := key.Verify(cmd.Context(), place, img, predicates...)
 			if err != nil {
 				return err
 			}
