@@ -17,7 +17,7 @@ var image = record{is: "a manifest", keys: []key{
 		doc: "Platforms to build for. Default: the builder's own."},
 	{name: "include", shape: either{scalar: projectPath, list: list{of: projectPath, each: "include", unique: true}}, own: true,
 		doc: "Manifests to start from, relative to this one and inside the project: lists append to theirs, maps merge, other values replace theirs."},
-	{name: "repositories", shape: list{of: repository, each: "repository"},
+	{name: "repositories", shape: list{of: repository, each: "repository", most: 64},
 		doc: "Where packages come from; all of one format."},
 	{name: "packages", shape: list{of: want, each: "package", unique: true},
 		doc: "Packages to install, with all that they depend on."},

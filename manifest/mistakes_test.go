@@ -323,6 +323,10 @@ var mistakes = []mistake{{
 	yaml: "repositories:\n  - {alpine: edge, name: edge}\n  - {alpine: edge, name: edge}\n",
 	want: "image.yaml:3:5: repository name \"edge\": already at image.yaml:2:5", blind: true,
 }, {
+	rule: "repositories are not beyond counting",
+	yaml: "repositories: [" + strings.Repeat("{debian: trixie}, ", 65) + "]\n",
+	want: "image.yaml:1:15: repositories: 65 of them, at most 64 are wanted",
+}, {
 	rule: "packages come from repositories",
 	yaml: "packages: [zlib]\n",
 	want: "image.yaml:1:12: package \"zlib\": there are no repositories\n" +

@@ -158,9 +158,12 @@ func mergeLists(s shape, base, top *node) *node {
 		s = e.list
 	}
 	l, _ := s.(list)
+	there := map[string]bool{}
+	for _, item := range base.items {
+		there[item.text] = l.unique
+	}
 	for _, item := range top.items {
-		same := func(n *node) bool { return n.kind == item.kind && n.text == item.text }
-		if !l.unique || !slices.ContainsFunc(base.items, same) {
+		if !there[item.text] {
 			out.items = append(out.items, item)
 		}
 	}

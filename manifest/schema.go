@@ -44,6 +44,9 @@ func (l list) schema() object {
 	if l.some {
 		s["minItems"] = 1
 	}
+	if l.most > 0 {
+		s["maxItems"] = l.most
+	}
 	return s
 }
 

@@ -199,6 +199,7 @@ type list struct {
 	each   string // names an item in messages
 	unique bool   // items are texts, of which none stands twice
 	some   bool   // it is not empty
+	most   int    // items; 0: any number
 }
 
 func (list) noun() string { return "a list" }
@@ -213,6 +214,9 @@ func (l list) check(c *checker, n *node, label string) {
 	}
 	if l.some && len(n.items) == 0 {
 		c.bad(n, "%s: empty, at least one %s is wanted", label, l.each)
+	}
+	if l.most > 0 && len(n.items) > l.most {
+		c.bad(n, "%s: %d of them, at most %d are wanted", label, len(n.items), l.most)
 	}
 	first := map[string]int{}
 	for _, item := range n.items {

@@ -62,6 +62,8 @@ func (n *node) get(key string) *node {
 type reader struct {
 	file  string
 	lines [][]byte
+	line  int    // that runes are of
+	runes []rune // for at
 	errs  Errors
 }
 
@@ -73,7 +75,7 @@ func readYAML(file string, data []byte) (*node, Errors) {
 	if r.checkText(data); r.errs != nil {
 		return nil, r.errs
 	}
-	doc, second, err := decode(data)
+	doc, second, err := decode(bytes.NewReader(data))
 	switch {
 	case err != nil:
 		r.errs = append(r.errs, r.syntax(data, err))
@@ -87,10 +89,10 @@ func readYAML(file string, data []byte) (*node, Errors) {
 	return n, r.errs
 }
 
-// decode gives the first document of data and the second, nil where there is
+// decode gives the first document of in and the second, nil where there is
 // none.
-func decode(data []byte) (first, second *yaml.Node, err error) {
-	d := yaml.NewDecoder(bytes.NewReader(data))
+func decode(in io.Reader) (first, second *yaml.Node, err error) {
+	d := yaml.NewDecoder(in)
 	var docs [2]yaml.Node
 	for i := range docs {
 		err := d.Decode(&docs[i])
@@ -219,20 +221,19 @@ func (r *reader) convertMap(out *node, n *yaml.Node, depth int) {
 	}
 }
 
-// at is the character at the start of n.
+// at is the character at the start of n. Nodes come line by line, and there
+// may be many in one.
 func (r *reader) at(n *yaml.Node) rune {
 	if n.Line < 1 || n.Line > len(r.lines) {
 		return 0
 	}
-	line := r.lines[n.Line-1]
-	for col := 1; len(line) > 0; col++ {
-		c, size := utf8.DecodeRune(line)
-		if col == n.Column {
-			return c
-		}
-		line = line[size:]
+	if n.Line != r.line {
+		r.line, r.runes = n.Line, []rune(string(r.lines[n.Line-1]))
 	}
-	return 0
+	if n.Column < 1 || n.Column > len(r.runes) {
+		return 0
+	}
+	return r.runes[n.Column-1]
 }
 
 // tag reports a tag, which is most often an exclusion without its quotes.
@@ -343,17 +344,53 @@ func namedLine(err error) int {
 }
 
 // firstLine is the line at which the parser comes to say msg: without that
-// line and those behind it, it does not.
+// line and those behind it, it does not. The parser reads little more than it
+// needs, so the line is one of the last that it asks for.
 func (r *reader) firstLine(data []byte, msg string) int {
-	ends := make([]int, len(r.lines))
-	for i, end := 0, 0; i < len(r.lines); i++ {
-		end = min(end+len(r.lines[i])+1, len(data))
-		ends[i] = end
-	}
-	return 1 + sort.Search(len(ends), func(i int) bool {
-		_, _, err := decode(data[:ends[i]])
+	const ahead = 8 // lines; the parser looks no further than some characters
+	says := func(in io.Reader) bool {
+		_, _, err := decode(in)
 		return err != nil && strings.Contains(err.Error(), msg)
+	}
+	whole := &lineReader{rest: data}
+	says(whole)
+	least := max(whole.lines-ahead, 1)
+	return least + sort.Search(whole.lines-least, func(i int) bool {
+		return says(bytes.NewReader(firstLines(data, least+i)))
 	})
+}
+
+// firstLines is the first n lines of data.
+func firstLines(data []byte, n int) []byte {
+	end := 0
+	for range n {
+		at := bytes.IndexByte(data[end:], '\n')
+		if at < 0 {
+			return data
+		}
+		end += at + 1
+	}
+	return data[:end]
+}
+
+// A lineReader gives one line at a time, and counts them.
+type lineReader struct {
+	rest  []byte
+	lines int
+	mid   bool // within a line
+}
+
+func (r *lineReader) Read(p []byte) (int, error) {
+	if len(r.rest) == 0 {
+		return 0, io.EOF
+	}
+	if !r.mid {
+		r.lines++
+	}
+	line := firstLines(r.rest, 1)
+	n := copy(p, line)
+	r.rest, r.mid = r.rest[n:], n < len(line)
+	return n, nil
 }
 
 var urlSecret = regexp.MustCompile(`://.*@`)
