@@ -195,7 +195,7 @@ func (o *opener) scripts(segment []byte) error {
 }
 
 func (o *opener) script(t *untar.Reader, h *untar.Header) error {
-	name, err := untar.Clean(h.Name, false)
+	name, err := untar.Clean(h.Name, h.Type == '5')
 	_, twice := o.pkg.Control[name]
 	switch {
 	case err != nil:
