@@ -10,7 +10,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"compose/internal/cas"
@@ -129,7 +129,7 @@ func (s *stream) rewind() {
 
 func (s *stream) close() {
 	if s.stop != nil {
-		s.pace.stop()
+		s.pace.end()
 		s.stop(nil)
 		s.resp.Body.Close()
 		s.stop = nil
@@ -351,8 +351,7 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 // Read gives the file's bytes. It never gives more than the file may have.
 func (s *stream) Read(p []byte) (int, error) {
 	for s.pending == nil {
-		n, err := s.resp.Body.Read(p)
-		s.pace.moved(n)
+		n, err := s.pace.read(s.resp.Body, p)
 		s.off += int64(n)
 		if s.off > s.w.most() {
 			s.pending = s.w.tooLong()
@@ -372,9 +371,12 @@ func (s *stream) Read(p []byte) (int, error) {
 
 // ended decides what the end of a connection means: nil if the file goes on.
 func (s *stream) ended(err error) error {
+	if s.w.size > 0 && s.off == s.w.size { // all of it, however the connection ended
+		return io.EOF
+	}
 	if err == io.EOF {
 		switch {
-		case s.w.size == 0, s.off == s.w.size:
+		case s.w.size == 0:
 			return io.EOF
 		case s.resp.ContentLength >= 0 && s.w.sum.IsZero():
 			return &wrong{fmt.Sprint(s.off), fmt.Errorf("server sent %d of %d bytes", s.off, s.w.size)}
@@ -404,44 +406,74 @@ func (s *stream) ended(err error) error {
 	return err
 }
 
-// A pace watches that bytes keep coming (threats.md N-15).
+// A pace watches that bytes keep coming (threats.md N-15). Only the time that
+// is spent waiting for the server counts: what happens to the bytes is not its
+// fault.
 type pace struct {
-	bytes atomic.Int64
-	slow  atomic.Pointer[unreachable]
-	ended chan struct{}
+	window time.Duration
+	least  int64 // bytes for each window
+	stop   func(error)
+	timer  *time.Timer // runs while somebody waits
+
+	mu      sync.Mutex
+	waiting bool
+	since   time.Time     // when the waiting began
+	waited  time.Duration // before that, in this window
+	got     int64         // bytes, in this window
+	slow    error
 }
 
-// startPace calls stop once a window brought too little.
 func startPace(l Limits, stop func(error)) *pace {
-	p := &pace{ended: make(chan struct{})}
-	least := int64(float64(l.Floor) * l.Window.Seconds())
-	go func() {
-		tick := time.NewTicker(l.Window)
-		defer tick.Stop()
-		for {
-			select {
-			case <-p.ended:
-				return
-			case <-tick.C:
-			}
-			if got := p.bytes.Swap(0); got < least {
-				err := &unreachable{fmt.Errorf("server sent %d bytes in %v, fewer than %d", got, l.Window, least)}
-				p.slow.Store(err)
-				stop(err)
-				return
-			}
-		}
-	}()
+	p := &pace{window: l.Window, least: int64(float64(l.Floor) * l.Window.Seconds()), stop: stop}
+	p.timer = time.AfterFunc(time.Hour, p.expired)
+	p.timer.Stop()
 	return p
 }
 
-func (p *pace) moved(n int) { p.bytes.Add(int64(n)) }
-func (p *pace) stop()       { close(p.ended) }
+// read is one Read of the server's bytes.
+func (p *pace) read(r io.Reader, b []byte) (int, error) {
+	p.mu.Lock()
+	p.waiting, p.since = true, time.Now()
+	p.timer.Reset(p.window - p.waited)
+	p.mu.Unlock()
+	n, err := r.Read(b)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.timer.Stop()
+	p.waiting = false
+	p.got += int64(n)
+	if p.waited += time.Since(p.since); p.waited >= p.window {
+		p.judge()
+	}
+	return n, err
+}
+
+// expired ends a window while somebody waits.
+func (p *pace) expired() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.waiting && time.Since(p.since)+p.waited >= p.window {
+		p.judge()
+		p.since = time.Now()
+		p.timer.Reset(p.window)
+	}
+}
+
+// judge looks back at a window, and begins the next.
+func (p *pace) judge() {
+	if p.got < p.least && p.slow == nil {
+		p.slow = &unreachable{fmt.Errorf("server sent %d bytes in %v, fewer than %d", p.got, p.window, p.least)}
+		p.stop(p.slow)
+	}
+	p.waited, p.got = 0, 0
+}
+
+// end gives the timer back.
+func (p *pace) end() { p.timer.Stop() }
 
 // cause is why the pace was too slow, or nil.
 func (p *pace) cause() error {
-	if err := p.slow.Load(); err != nil {
-		return err
-	}
-	return nil
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.slow
 }
