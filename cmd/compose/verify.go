@@ -33,11 +33,7 @@ func (a *app) verifyCommand() *cobra.Command {
 				return err
 			}
 			defer place.Close()
-			img, err := place.Image(cmd.Context())
-			if err != nil {
-				return err
-			}
-			proof, err := key.Verify(cmd.Context(), place, img, predicates...)
+			proof, err := key.Verify(cmd.Context(), place, predicates...)
 			if err != nil {
 				return err
 			}

@@ -68,11 +68,19 @@ func (l *Layout) Image(ctx context.Context) (Image, error) {
 	return imageOf(l.name, *d)
 }
 
-// top is the entry of the image in the layout's index.
+// top is the entry of the image in the layout's index: the only one that is
+// neither a signature nor an attestation, and refers to no other image.
 func (l *Layout) top(index *v1.IndexManifest) (*v1.Descriptor, error) {
 	var found []*v1.Descriptor
 	for i, d := range index.Manifests {
-		if kindOf(d) == "" {
+		if kindOf(d) != "" || d.ArtifactType != "" {
+			continue
+		}
+		_, m, err := l.manifest(d)
+		if err != nil {
+			return nil, err
+		}
+		if m.Subject == nil {
 			found = append(found, &index.Manifests[i])
 		}
 	}
@@ -83,7 +91,7 @@ func (l *Layout) top(index *v1.IndexManifest) (*v1.Descriptor, error) {
 }
 
 // kindOf is the kind of artifacts that an entry of a layout's index stands
-// for; "" for an image.
+// for; "" for anything else.
 func kindOf(d v1.Descriptor) Kind {
 	for _, k := range []Kind{Signature, Attestation} {
 		if d.Annotations[kindKey] == kindPrefix+string(k) || d.ArtifactType == artifactTypes[k] {
@@ -91,6 +99,19 @@ func kindOf(d v1.Descriptor) Kind {
 		}
 	}
 	return ""
+}
+
+// manifest reads the manifest, or the index, that d names.
+func (l *Layout) manifest(d v1.Descriptor) ([]byte, *v1.Manifest, error) {
+	text, err := l.blob(d, maxManifest)
+	if err != nil {
+		return nil, nil, err
+	}
+	m := &v1.Manifest{}
+	if err := decode(text, m); err != nil {
+		return nil, nil, fault.New(fault.FormatInvalid, "%s: %s: %w", l.name, d.Digest, err)
+	}
+	return text, m, nil
 }
 
 func imageOf(name string, d v1.Descriptor) (Image, error) {
@@ -260,12 +281,9 @@ func (l *Layout) Artifacts(_ context.Context, img Image, kind Kind) ([]Artifact,
 // digest of the image that they are attached to. cosign names no subject; it
 // means the image of the layout.
 func (l *Layout) holder(index *v1.IndexManifest, d v1.Descriptor) (text []byte, of cas.Digest, err error) {
-	if text, err = l.blob(d, maxManifest); err != nil {
+	text, m, err := l.manifest(d)
+	if err != nil {
 		return nil, of, err
-	}
-	var m v1.Manifest
-	if err := decode(text, &m); err != nil {
-		return nil, of, fault.New(fault.FormatInvalid, "%s: %s: %w", l.name, d.Digest, err)
 	}
 	subject := m.Subject
 	if subject == nil {
@@ -330,6 +348,10 @@ func (l *Layout) attach(ctx context.Context, img Image, list []Artifact) (*chang
 	if err != nil {
 		return nil, err
 	}
+	top, err := l.top(index)
+	if err != nil {
+		return nil, err
+	}
 	main, err := l.member(ctx, img)
 	if err != nil {
 		return nil, err
@@ -338,9 +360,10 @@ func (l *Layout) attach(ctx context.Context, img Image, list []Artifact) (*chang
 	all := list
 	var kept, held []v1.Descriptor
 	for _, d := range index.Manifests {
-		kind := kindOf(d)
-		if kind == "" {
+		if d.Digest == top.Digest {
 			markImage(&d)
+		}
+		if kindOf(d) == "" {
 			kept = append(kept, d)
 			continue
 		}

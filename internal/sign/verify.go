@@ -14,18 +14,20 @@ import (
 	"github.com/sigstore/cosign/v2/pkg/oci/static"
 	"github.com/sigstore/sigstore/pkg/signature/payload"
 
+	"compose/internal/cas"
 	"compose/internal/fault"
 )
 
 // A Proof is what Verify found to be true.
 type Proof struct {
 	Image      Image
-	Signatures int     // that the key made
-	Claims     []Claim // that the key signed, in the order in which they are stored
+	Signatures int     // of Image, that the key made
+	Claims     []Claim // that the key signed: of Image, then of each platform
 }
 
 // A Claim is what an attestation states of its image.
 type Claim struct {
+	Image         Image // that it is stored with
 	PredicateType string
 	Predicate     []byte // JSON
 }
@@ -36,69 +38,97 @@ func (a Artifact) Claim() (Claim, error) {
 	if err != nil {
 		return Claim{}, fault.New(fault.FormatInvalid, "%s: %w", a.Kind.noun(), err)
 	}
-	return Claim{s.PredicateType, s.Predicate}, nil
+	return Claim{PredicateType: s.PredicateType, Predicate: s.Predicate}, nil
 }
 
-// Verify checks, offline, that img at p bears a signature by the key, and
-// attestations by the key of all the given predicate types. Artifacts that
-// other keys signed count for nothing; one that this key signed and that says
-// something else, or cannot be read, is a failure of the whole.
-func (k *PublicKey) Verify(ctx context.Context, p Place, img Image, expected ...string) (*Proof, error) {
+// Verify checks, offline, that the image at p bears a signature by the key,
+// and attestations by the key of all the given predicate types: each type of
+// the image itself, or else of every platform below it.
+//
+// Artifacts that other keys signed count for nothing; one that this key
+// signed and that says something else, or cannot be read, is a failure of the
+// whole. The platforms need no signature of their own, since the index that
+// is signed has their digests.
+func (k *PublicKey) Verify(ctx context.Context, p Place, expected ...string) (*Proof, error) {
+	img, err := p.Image(ctx)
+	if err != nil {
+		return nil, err
+	}
+	below, err := p.Platforms(ctx, img)
+	if err != nil {
+		return nil, err
+	}
 	proof := &Proof{Image: img}
-	sigs, err := p.Artifacts(ctx, img, Signature)
-	if err != nil {
-		return nil, err
-	}
-	n, err := k.checkAll(ctx, img, sigs, nil)
-	if err != nil {
-		return nil, err
-	}
-	if proof.Signatures = n; n == 0 {
-		return nil, missing(img, "signature", len(sigs))
-	}
-	atts, err := p.Artifacts(ctx, img, Attestation)
-	if err != nil {
-		return nil, err
-	}
-	_, err = k.checkAll(ctx, img, atts, func(a Artifact) {
-		if c, err := a.Claim(); err == nil { // check has read it, too
+	others := map[cas.Digest]int{} // attestations by other keys
+	for _, of := range append([]Image{img}, below...) {
+		sigs, own, err := k.own(ctx, p, of, Signature)
+		if err != nil {
+			return nil, err
+		}
+		if of == img {
+			if proof.Signatures = len(own); len(own) == 0 {
+				return nil, missing(img, "signature", sigs)
+			}
+		}
+		atts, own, err := k.own(ctx, p, of, Attestation)
+		if err != nil {
+			return nil, err
+		}
+		others[of.Digest] = atts - len(own)
+		for _, a := range own {
+			c, err := a.Claim()
+			if err != nil {
+				return nil, err
+			}
+			c.Image = of
 			proof.Claims = append(proof.Claims, c)
 		}
-	})
-	if err != nil {
-		return nil, err
 	}
 	for _, want := range expected {
-		if !slices.ContainsFunc(proof.Claims, func(c Claim) bool { return c.PredicateType == want }) {
-			return nil, missing(img, "attestation "+want, len(atts))
+		if proof.has(img, want) {
+			continue
+		}
+		if len(below) == 0 {
+			return nil, missing(img, "attestation "+want, others[img.Digest])
+		}
+		for _, b := range below {
+			if !proof.has(b, want) {
+				return nil, missing(b, "attestation "+want, others[b.Digest])
+			}
 		}
 	}
 	return proof, nil
+}
+
+func (p *Proof) has(img Image, predicateType string) bool {
+	return slices.ContainsFunc(p.Claims, func(c Claim) bool { return c.Image == img && c.PredicateType == predicateType })
 }
 
 func missing(img Image, what string, others int) error {
 	if others == 0 {
 		return fault.New(fault.TrustAttestation, "image %s: no %s", img.Digest, what)
 	}
-	return fault.New(fault.TrustAttestation, "image %s: no %s by this key, among %d by others", img.Digest, what, others)
+	return fault.New(fault.TrustAttestation, "image %s: no %s by this key, and %d by others", img.Digest, what, others)
 }
 
-// checkAll counts the artifacts that the key made, and passes them to found.
-func (k *PublicKey) checkAll(ctx context.Context, img Image, list []Artifact, found func(Artifact)) (n int, err error) {
+// own counts the artifacts of one kind of img, and gives those that the key
+// made.
+func (k *PublicKey) own(ctx context.Context, p Place, img Image, kind Kind) (all int, own []Artifact, err error) {
+	list, err := p.Artifacts(ctx, img, kind)
+	if err != nil {
+		return 0, nil, err
+	}
 	for _, a := range list {
 		err := k.check(ctx, img, a)
 		if errors.Is(err, errNotOurs) {
 			continue
 		}
 		if err != nil {
-			return 0, err
+			return 0, nil, err
 		}
-		n++
-		if found != nil {
-			found(a)
-		}
+		own = append(own, a)
 	}
-	return n, nil
+	return len(list), own, nil
 }
 
 // errNotOurs is an artifact without a signature by the key.
