@@ -1,9 +1,11 @@
 package resolve
 
 import (
+	"bytes"
 	"cmp"
 	"hash/maphash"
 	"math/bits"
+	"slices"
 	"strings"
 )
 
@@ -22,6 +24,7 @@ type index struct {
 	offers chains
 	pulls  chains
 	found  map[string][]offer // answers of of
+	hidden func(pkg int32) bool
 }
 
 // chains is a hash table of places: an atom of a package's Provides or When,
@@ -74,7 +77,14 @@ func newIndex(u *Universe) *index {
 	return x
 }
 
-// of gives the offers of a name, in no particular order.
+// hide makes packages disappear.
+func (x *index) hide(hidden func(pkg int32) bool) {
+	x.hidden = hidden
+	clear(x.found)
+}
+
+// of gives the offers of a name, in an order that does not depend on the
+// universe's.
 func (x *index) of(name string) []offer {
 	if found, ok := x.found[name]; ok {
 		return found
@@ -84,6 +94,7 @@ func (x *index) of(name string) []offer {
 		l := x.offers.links[at-1]
 		p := &x.u.Packages[l.pkg]
 		switch {
+		case x.hidden != nil && x.hidden(l.pkg):
 		case l.atom < 0 && p.Name == name:
 			out = append(out, offer{l.pkg, p.Version, true})
 		case l.atom >= 0 && p.Provides[l.atom].Name == name:
@@ -91,6 +102,9 @@ func (x *index) of(name string) []offer {
 		}
 		at = l.next
 	}
+	slices.SortFunc(out, func(a, b offer) int {
+		return cmp.Or(x.tie(a.pkg, b.pkg), strings.Compare(a.version, b.version))
+	})
 	x.found[name] = out
 	return out
 }
@@ -114,16 +128,21 @@ func fits(u *Universe, p *Package) bool {
 }
 
 // tie puts packages that nothing else tells apart in one order, whatever
-// order the universe has.
-func (s *solver) tie(a, b int32) int {
-	p, q := &s.u.Packages[a], &s.u.Packages[b]
+// order the universe has: the last by source package and name first.
+func (x *index) tie(a, b int32) int {
+	p, q := &x.u.Packages[a], &x.u.Packages[b]
+	if c := cmp.Or(strings.Compare(q.Source, p.Source), strings.Compare(q.Name, p.Name)); c != 0 {
+		return c
+	}
+	if c := x.u.Syntax.Compare(q.Version, p.Version); c != 0 {
+		return c
+	}
 	return cmp.Or(
-		strings.Compare(q.Source, p.Source),
-		strings.Compare(q.Name, p.Name),
-		s.syntax.Compare(q.Version, p.Version),
-		strings.Compare(s.u.Repositories[p.Repository].Name, s.u.Repositories[q.Repository].Name),
+		strings.Compare(x.u.Repositories[p.Repository].Name, x.u.Repositories[q.Repository].Name),
 		strings.Compare(q.Version, p.Version),
 		strings.Compare(p.Arch, q.Arch),
 		strings.Compare(p.Path, q.Path),
+		bytes.Compare(p.Check.SHA256[:], q.Check.SHA256[:]),
+		bytes.Compare(p.Check.Control, q.Check.Control),
 	)
 }

@@ -118,7 +118,7 @@ func (s *solver) compare(x, y offer) int {
 	if p.Priority != q.Priority {
 		return q.Priority - p.Priority
 	}
-	return s.tie(x.pkg, y.pkg)
+	return s.index.tie(x.pkg, y.pkg)
 }
 
 func less(first bool) int {

@@ -53,6 +53,7 @@ type search struct {
 	level   []int32 // by package, of its assignment
 	reason  []int32 // by package: rule that implied it
 	watch   [][]int32
+	units   []int32 // rules of one literal, which nothing watches
 	rules   []rule
 	trail   []lit
 	limits  []int32 // length of the trail at each decision
@@ -112,7 +113,16 @@ func (s *search) add(c cause, lits ...lit) int32 {
 	if len(lits) > 1 {
 		s.watch[lits[0]] = append(s.watch[lits[0]], id)
 		s.watch[lits[1]] = append(s.watch[lits[1]], id)
+	} else {
+		s.units = append(s.units, id)
 	}
+	s.force(id)
+	return id
+}
+
+// force draws the conclusion of a rule whose best literals come first.
+func (s *search) force(id int32) {
+	lits := s.rules[id].lits
 	switch {
 	case s.val(lits[0]) == no:
 		if s.clash == noReason {
@@ -121,7 +131,6 @@ func (s *search) add(c cause, lits ...lit) int32 {
 	case s.val(lits[0]) == unknown && (len(lits) == 1 || s.val(lits[1]) == no):
 		s.assign(lits[0], id)
 	}
-	return id
 }
 
 // better says whether a is the better literal to watch: true before unknown
@@ -202,20 +211,18 @@ func (s *search) decide(l lit) {
 }
 
 // restart forgets every decision, and keeps what was learned.
-func (s *search) restart() { s.back(0) }
-
-func (s *search) back(level int) {
-	if len(s.limits) <= level {
+func (s *search) restart() {
+	if len(s.limits) == 0 {
 		return
 	}
-	n := int(s.limits[level])
+	n := int(s.limits[0])
 	for _, l := range s.trail[n:] {
 		s.value[l.pkg()] = unknown
 	}
-	s.trail = s.trail[:n]
-	s.limits = s.limits[:level]
-	s.head = n
-	s.clash = noReason
+	s.trail, s.limits, s.head, s.clash = s.trail[:n], s.limits[:0], n, noReason
+	for _, id := range s.units { // those that came after a decision hold without it
+		s.force(id)
+	}
 }
 
 // learn derives from the false rule why the decisions cannot stand together

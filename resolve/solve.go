@@ -46,6 +46,9 @@ func Solve(u *Universe, wants []Want, o Options) (*Closure, error) {
 	for {
 		switch s.attempt() {
 		case done:
+			if err := s.trust(); err != nil {
+				return nil, err
+			}
 			return s.closure(), nil
 		case stuck:
 			return nil, s.explain()
@@ -54,7 +57,7 @@ func Solve(u *Universe, wants []Want, o Options) (*Closure, error) {
 			return nil, s.broken
 		}
 		if limit := s.limit(); s.search.steps > limit {
-			return nil, fault.New(fault.NoSolution, "gave up after %d steps at %s: the dependencies are too tangled; fix versions or exclude alternatives to narrow them", limit, s.where())
+			return nil, s.giveUp(limit)
 		}
 	}
 }
@@ -81,6 +84,7 @@ func newSolver(u *Universe, wants []Want, o Options) *solver {
 	if o.Essential {
 		s.wantEssential()
 	}
+	s.pin()
 	slices.SortStableFunc(s.wants, func(a, b Want) int {
 		return cmp.Or(s.byRef(a, b), compareClauses(a.Clause, b.Clause), strings.Compare(a.Text, b.Text))
 	})
@@ -95,14 +99,11 @@ func (s *solver) byRef(a, b Want) int {
 	return 0
 }
 
-func (s *solver) limit() int { return DefaultSteps }
-
-func (s *solver) where() string {
-	if n := len(s.order); n > 0 {
-		p := &s.u.Packages[s.order[n-1]]
-		return fmt.Sprintf("package %s %s", p.Name, p.Version)
+func (s *solver) limit() int {
+	if s.options.Steps > 0 {
+		return s.options.Steps
 	}
-	return "the first want"
+	return DefaultSteps
 }
 
 // wantEssential adds a want for each name that has an essential package.
@@ -116,6 +117,45 @@ func (s *solver) wantEssential() {
 	for name := range names {
 		s.wants = append(s.wants, Want{Clause: Clause{{Name: name}}, Text: name, Ref: -1})
 	}
+}
+
+// pin hides the packages of repositories that serve only pinned atoms, but
+// for those that a want pins, and what such a package may need from its own
+// repository.
+func (s *solver) pin() {
+	if !slices.ContainsFunc(s.u.Repositories, func(r Repository) bool { return r.Pin != "" }) {
+		return
+	}
+	open := make([]bool, len(s.u.Packages))
+	var queue []int32
+	serve := func(c Clause, pin string) {
+		for _, a := range c {
+			a.Pin = pin
+			for _, p := range s.matching(a, -1) {
+				if !open[p] {
+					open[p] = true
+					queue = append(queue, p)
+				}
+			}
+		}
+	}
+	for _, w := range s.wants {
+		for _, a := range w.Clause {
+			if a.Pin != "" {
+				serve(Clause{a}, a.Pin)
+			}
+		}
+	}
+	for len(queue) > 0 {
+		p := &s.u.Packages[queue[0]]
+		queue = queue[1:]
+		if r, err := s.syntax.Relations(p); err == nil { // an error is told when p is taken
+			for _, c := range r.Depends {
+				serve(c, s.u.Repositories[p.Repository].Pin)
+			}
+		}
+	}
+	s.index.hide(func(p int32) bool { return s.pinned(p) > 0 && !open[p] })
 }
 
 func compareClauses(a, b Clause) int {
@@ -345,17 +385,40 @@ func (s *solver) satisfy(n *need) (pkg int32, ok bool) {
 		p = s.best(n)
 	}
 	if p < 0 || s.taken[p] {
-		return -1, true
+		return -1, true // nothing to do, or nothing that can be done for a soft need
 	}
+	if !ok {
+		s.notePreference(n, p)
+	}
+	return p, s.take(p)
+}
+
+// take adds p to the closure, and reports false when that taught something
+// instead.
+func (s *solver) take(p int32) bool {
 	if s.search.value[p] == unknown {
 		s.search.decide(take(p))
 		if !s.settle() {
-			return -1, false
+			return false
 		}
 	}
 	s.taken[p] = true
 	s.order = append(s.order, p)
-	return p, true
+	return true
+}
+
+// notePreference notes that a preference made p the best for n, if one did.
+func (s *solver) notePreference(n *need, p int32) {
+	if s.preferred(p) >= len(s.prefer) {
+		return
+	}
+	prefer := s.prefer
+	s.prefer = nil
+	plain := need{clause: n.clause, offers: s.candidates(n.clause, -1)}
+	if s.best(&plain) != p {
+		s.decided[s.u.Packages[p].Name] = true
+	}
+	s.prefer = prefer
 }
 
 // best is the best package that may still be taken for n, or -1.
@@ -389,19 +452,14 @@ func (s *solver) triggered(from int) bool {
 			found = s.index.pulled(found, a.Name)
 		}
 	}
-	slices.SortFunc(found, s.tie)
+	slices.SortFunc(found, s.index.tie)
 	for _, p := range slices.Compact(found) {
 		if s.taken[p] || s.search.value[p] == no || s.isOld(p) || !s.holds(p) {
 			continue
 		}
-		if s.search.value[p] == unknown {
-			s.search.decide(take(p))
-			if !s.settle() {
-				return false
-			}
+		if !s.take(p) {
+			return false
 		}
-		s.taken[p] = true
-		s.order = append(s.order, p)
 	}
 	return true
 }
@@ -443,6 +501,13 @@ func (s *solver) closure() *Closure {
 			for _, q := range n.offers {
 				if s.taken[q] && q != p {
 					blame(q, s.u.Packages[p].Name)
+				}
+			}
+		}
+		for _, a := range s.u.Packages[p].When {
+			for _, o := range s.index.of(a.Name) {
+				if s.holds(p) && s.taken[o.pkg] && s.allows(a, o) {
+					blame(p, s.u.Packages[o.pkg].Name)
 				}
 			}
 		}

@@ -125,7 +125,8 @@ type Options struct {
 	Elide      []string // names that count as installed at any version
 	// Keep names versions to prefer over newer ones (compose lock --update
 	// PKG keeps the others): package name to version.
-	Keep map[string]string
+	Keep  map[string]string
+	Steps int // after which Solve gives up; 0: DefaultSteps
 }
 
 // A Closure is a set of packages in which every want and every dependency of
