@@ -73,19 +73,24 @@ func checkFrame(data []byte) error {
 		return fault.New(fault.TrustSig, "it does not begin with a signed message, but with %q", clip(string(data[:min(len(data), 60)])))
 	}
 	want := []string{"-----BEGIN PGP SIGNED MESSAGE-----", "-----BEGIN PGP SIGNATURE-----", "-----END PGP SIGNATURE-----"}
-	n := 0
+	n, checksum := 0, false
 	for line := range bytes.Lines(data) {
 		n++
 		if len(line) > maxSignedLine {
 			return fault.New(fault.LimitSize, "line %d has %d bytes: the limit is %d", n, len(line), maxSignedLine)
 		}
-		if line[0] != '-' || bytes.HasPrefix(line, []byte("- ")) {
+		marker := line[0] == '-' && !bytes.HasPrefix(line, []byte("- "))
+		if checksum && !marker {
+			return fault.New(fault.TrustSig, "line %d: %q stands behind the armour's checksum", n, clip(string(line)))
+		}
+		checksum = checksum || len(want) == 1 && line[0] == '='
+		if !marker {
 			continue
 		}
 		if len(want) == 0 || string(bytes.TrimSuffix(line, []byte("\n"))) != want[0] {
 			return fault.New(fault.TrustSig, "line %d: %q does not belong to one signed message", n, clip(string(line)))
 		}
-		want = want[1:]
+		want, checksum = want[1:], false
 	}
 	if len(want) > 0 {
 		return fault.New(fault.TrustSig, "no line %q: the file is cut off", want[0])
@@ -190,11 +195,11 @@ func (v *verdict) add(op *packet.OpaquePacket, text []byte, bound, others []*key
 		v.weak = append(v.weak, fmt.Sprintf("key %s is %s", k.fingerprint(), weak))
 		return nil
 	}
-	if sig.SigExpired(at) {
-		v.expired = append(v.expired, fmt.Sprintf("the signature by %s has expired", k.fingerprint()))
-		return nil
+	err = k.validAt(pub, at)
+	if err == nil {
+		err = timely(k, sig, at)
 	}
-	switch err := k.validAt(pub, at); {
+	switch {
 	case err == nil:
 		v.good = append(v.good, k)
 	case errors.Is(err, errUnfit):
@@ -286,6 +291,17 @@ func check(pub *packet.PublicKey, sig *packet.Signature, text []byte) error {
 	}
 	h.Write(text)
 	return pub.VerifySignature(h, sig)
+}
+
+// timely says why a signature does not count at a time.
+func timely(k *key, sig *packet.Signature, at time.Time) error {
+	if sig.CreationTime.Sub(at) > maxAhead {
+		return fmt.Errorf("the signature by %s was made on %s, and it is %s: check this machine's clock", k.fingerprint(), day(sig.CreationTime), day(at))
+	}
+	if life := sig.SigLifetimeSecs; life != nil && *life != 0 && at.After(sig.CreationTime.Add(time.Duration(*life)*time.Second)) {
+		return fmt.Errorf("the signature by %s has expired", k.fingerprint())
+	}
+	return nil
 }
 
 // errUnfit marks a key that was never fit to sign, at any time.
