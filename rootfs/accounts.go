@@ -210,20 +210,15 @@ func (a *assembly) addAccounts(f *accountFiles) error {
 	if err := checkAccounts(users, a.Groups); err != nil {
 		return err
 	}
-	uids, err := a.userNumbers(f, users)
+	n, err := numbers(users, a.Groups, a.UIDs, a.GIDs, f.ids(passwd), f.ids(group))
 	if err != nil {
-		return fault.New(fault.Usage, "users: %w", err)
+		return err
 	}
-	groups := ownGroups(users, uids, a.Groups, f)
-	gids, err := a.groupNumbers(f, groups)
-	if err != nil {
-		return fault.New(fault.Usage, "groups: %w", err)
-	}
-	for _, g := range groups {
-		f.addGroup(g.Name, gids[g.Name])
+	for _, name := range slices.Sorted(maps.Keys(n.gids)) {
+		f.addGroup(name, n.gids[name])
 	}
 	for _, u := range users {
-		u.UID = uids[u.Name]
+		u.UID = n.uids[u.Name]
 		if err := a.addUser(f, u); err != nil {
 			return err
 		}
@@ -231,48 +226,66 @@ func (a *assembly) addAccounts(f *accountFiles) error {
 	return a.addMembers(f, users)
 }
 
-// userNumbers and groupNumbers decide the numbers of the manifest's accounts.
-func (a *assembly) userNumbers(f *accountFiles, users []User) (map[string]int, error) {
+// Numbers gives every user and group a number, by name, for a lock: what the
+// manifest says, or else what the lock had before (uids, gids), or else one
+// that is free. Accounts of packages are not known yet: where one has such a
+// name or number, Assemble decides.
+//
+// A user whose GID is -1 gets a group of its own name, of its own number
+// where that is free.
+func Numbers(users []User, groups []Group, uids, gids map[string]int) (map[string]int, map[string]int, error) {
+	n, err := numbers(users, groups, uids, gids, nil, nil)
+	return n.uids, n.gids, err
+}
+
+// An accountNumbers has the numbers of the manifest's users and groups, and
+// of groups of a user's own.
+type accountNumbers struct{ uids, gids map[string]int }
+
+// numbers is Numbers where some accounts are taken.
+func numbers(users []User, groups []Group, uids, gids map[string]int, takenUsers, takenGroups []ID) (n accountNumbers, err error) {
 	var want []ID
 	for _, u := range users {
 		want = append(want, ID{u.Name, u.UID})
 	}
-	return Allocate(want, a.UIDs, f.ids(passwd)...)
-}
-
-func (a *assembly) groupNumbers(f *accountFiles, groups []Group) (map[string]int, error) {
-	var want []ID
+	if n.uids, err = Allocate(want, uids, takenUsers...); err != nil {
+		return n, fault.New(fault.Usage, "users: %w", err)
+	}
+	want = nil
 	for _, g := range groups {
 		want = append(want, ID{g.Name, g.GID})
 	}
-	return Allocate(want, a.GIDs, f.ids(group)...)
+	want = append(want, ownGroups(users, n.uids, gids, slices.Concat(want, takenGroups), takenUsers)...)
+	if n.gids, err = Allocate(want, gids, takenGroups...); err != nil {
+		return n, fault.New(fault.Usage, "groups: %w", err)
+	}
+	return n, nil
 }
 
-// ownGroups gives groups and, for each user whose group nobody has, one of
-// the user's name: of the number that the user asks for, or of the user's own
-// number if that is free.
-func ownGroups(users []User, uids map[string]int, groups []Group, f *accountFiles) []Group {
-	names, numbers := map[string]bool{}, map[int]bool{} // of groups
-	for _, id := range f.ids(group) {
-		names[id.Name], numbers[id.ID] = true, true
-	}
+// ownGroups gives the groups that users have of their own: those whose group
+// nobody has, of the number that the user asks for, or that the group had
+// before, or of the user's own number if that is free.
+func ownGroups(users []User, uids, before map[string]int, groups, takenUsers []ID) []ID {
+	names, taken, had := map[string]bool{}, map[int]bool{}, slices.Collect(maps.Values(before)) // of groups
 	for _, g := range groups {
-		names[g.Name], numbers[g.GID] = true, true
+		names[g.Name], taken[g.ID] = true, true
 	}
-	groups = slices.Clone(groups)
+	isThere := func(u User) bool {
+		return slices.ContainsFunc(takenUsers, func(t ID) bool { return t.Name == u.Name })
+	}
+	var own []ID
 	for _, u := range users {
-		if names[u.Name] || u.GID >= 0 && numbers[u.GID] || f.line(passwd, u.Name) != nil {
+		if names[u.Name] || u.GID >= 0 && taken[u.GID] || isThere(u) {
 			continue
 		}
 		gid := u.GID
-		if gid < 0 && !numbers[uids[u.Name]] {
+		if _, again := before[u.Name]; gid < 0 && !again && !taken[uids[u.Name]] && !slices.Contains(had, uids[u.Name]) {
 			gid = uids[u.Name]
 		}
-		groups = append(groups, Group{Name: u.Name, GID: gid})
-		names[u.Name], numbers[gid] = true, true
+		own = append(own, ID{u.Name, gid})
+		names[u.Name], taken[gid] = true, true
 	}
-	slices.SortFunc(groups, func(x, y Group) int { return cmp.Compare(x.Name, y.Name) })
-	return groups
+	return own
 }
 
 // addUser appends a user, unless it is there, and makes its home. Its group
