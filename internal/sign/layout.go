@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -392,9 +393,9 @@ func (l *Layout) attach(ctx context.Context, img Image, list []Artifact) (*chang
 	}
 	for _, m := range manifests {
 		d := descriptor(m.MediaType, m.Bytes)
-		d.ArtifactType = artifactTypes[m.Kind]
+		d.ArtifactType = m.ArtifactType()
 		if main { // cosign looks for one image and its artifacts
-			d.Annotations = map[string]string{kindKey: kindPrefix + string(m.Kind)}
+			d.Annotations = LayoutMark(string(m.Kind))
 		}
 		kept = append(kept, d)
 		for _, b := range append(m.Blobs, m.Bytes) {
@@ -447,12 +448,11 @@ func markImage(d *v1.Descriptor) {
 	if d.MediaType == types.OCIImageIndex || d.MediaType == types.DockerManifestList {
 		word = "imageIndex"
 	}
-	marked := map[string]string{kindKey: kindPrefix + word}
-	for k, v := range d.Annotations {
-		if k != kindKey {
-			marked[k] = v
-		}
+	marked := maps.Clone(d.Annotations)
+	if marked == nil {
+		marked = map[string]string{}
 	}
+	maps.Copy(marked, LayoutMark(word))
 	d.Annotations = marked
 }
 

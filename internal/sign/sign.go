@@ -139,18 +139,24 @@ const predicateTypeKey = "predicateType"
 // A Manifest is an OCI manifest that holds all artifacts of one kind, with
 // the blobs that it refers to, ready to be stored beside the image.
 type Manifest struct {
-	Kind        Kind
-	MediaType   string
-	Annotations map[string]string // of its descriptor in a layout's index
-	Bytes       []byte
-	Blobs       [][]byte // config first
+	Kind      Kind
+	MediaType string
+	Bytes     []byte
+	Blobs     [][]byte // config first
 }
+
+// ArtifactType is the type by which m is found among an image's referrers.
+func (m Manifest) ArtifactType() string { return artifactTypes[m.Kind] }
+
+// LayoutMark is the annotation that tells cosign what an entry of a layout's
+// index is: image, imageIndex, or one of the kinds, of that image.
+func LayoutMark(word string) map[string]string { return map[string]string{kindKey: kindPrefix + word} }
 
 // Manifests packs artifacts of img by kind, signatures first.
 func Manifests(img Image, artifacts []Artifact) ([]Manifest, error) {
 	var list []Manifest
 	for _, kind := range []Kind{Signature, Attestation} {
-		m := Manifest{Kind: kind, MediaType: string(types.OCIManifestSchema1), Annotations: map[string]string{kindKey: kindPrefix + string(kind)}}
+		m := Manifest{Kind: kind, MediaType: string(types.OCIManifestSchema1)}
 		doc := v1.Manifest{
 			SchemaVersion: 2, MediaType: types.OCIManifestSchema1,
 			ArtifactType: artifactTypes[kind],
