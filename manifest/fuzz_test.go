@@ -22,6 +22,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(strings.Repeat("- ", 100))
 	f.Add(strings.Repeat("{a: ", 100))
 	f.Add("? [a]\n: b\n")
+	f.Add("---")
 	f.Add("a: |2-\n  x\n\n---\n...\n%YAML 1.1\n")
 	for _, m := range mistakes {
 		if len(m.yaml) < 1<<12 {

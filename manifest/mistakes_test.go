@@ -469,6 +469,22 @@ var mistakes = []mistake{{
 	want: "image.yaml:1:14: by \"package\": not origin\n" +
 		"image.yaml:1:28: max 1: not between 2 and 127",
 }, {
+	rule: "values of another kind: a table, a choice, one or a list",
+	yaml: "annotations: [a]\nrepositories: [debian]\nusers: [app]\nelide:\ninclude: {a: b}\nlayers: [single]\nconfig: {? [a] : b}\n",
+	want: "image.yaml:1:14: annotations: a list, a map is wanted\n" +
+		"image.yaml:2:16: repository \"debian\": text, a map is wanted\n" +
+		"\thint: write {debian: …}\n" +
+		"image.yaml:3:9: user \"app\": text, a map is wanted\n" +
+		"image.yaml:4:7: elide: no value, text or a list is wanted\n" +
+		"image.yaml:5:10: include: a map, text or a list is wanted\n" +
+		"image.yaml:6:9: layers: a list, text or a map is wanted\n" +
+		"image.yaml:7:12: key: a word is wanted, not a list or a map", blind: true,
+}, {
+	rule: "suites and components are folders below",
+	yaml: "repositories: [{debian: trixie, components: [main/../x, a//b]}]\n",
+	want: "image.yaml:1:46: component \"main/../x\": has an empty, . or .. part\n" +
+		"image.yaml:1:57: component \"a//b\": has an empty, . or .. part", blind: true,
+}, {
 	rule: "layers are not many",
 	yaml: "layers: many\n",
 	want: "image.yaml:1:9: layers \"many\": not single",

@@ -204,6 +204,22 @@ func TestName(t *testing.T) {
 	}
 }
 
+func TestParsePlatforms(t *testing.T) {
+	got, err := ParsePlatforms([]string{"linux/amd64", "linux/arm/v7"})
+	if want := []Platform{{"linux", "amd64", ""}, {"linux", "arm", "v7"}}; err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, error %v; want %v", got, err, want)
+	}
+	const names = "not one of linux/amd64, linux/arm64, linux/arm/v7, linux/arm/v6, linux/arm/v5, linux/386, linux/loong64, linux/mips64le, linux/ppc64le, linux/riscv64, linux/s390x"
+	for text, want := range map[string]string{
+		"x86_64":    `platform "x86_64": ` + names + `; write "linux/amd64"`,
+		"windows/x": `platform "windows/x": ` + names,
+	} {
+		if _, err := ParsePlatforms([]string{"linux/arm64", text}); err == nil || err.Error() != want {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
+	}
+}
+
 func TestText(t *testing.T) {
 	tests := []struct{ rule, yaml string }{
 		{"a byte order mark is skipped", "\uFEFFname: a\n"},

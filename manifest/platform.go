@@ -1,19 +1,17 @@
 package manifest
 
-import (
-	"fmt"
-	"regexp"
-)
+import "fmt"
 
-var platformText = regexp.MustCompile(`^[a-z0-9]+/[a-z0-9]+(/[a-z0-9.]+)?$`)
-
-// ParsePlatforms reads platforms as a command line names them:
-// linux/arm64, linux/arm/v7. Whether a package format knows them, it says.
+// ParsePlatforms reads platforms as a command line names them, by the rule of
+// a manifest's platforms: linux/arm64, linux/arm/v7.
 func ParsePlatforms(texts []string) ([]Platform, error) {
 	var list []Platform
 	for _, s := range texts {
-		if !platformText.MatchString(s) {
-			return nil, fmt.Errorf("platform %q: want OS/ARCH or OS/ARCH/VARIANT, for example linux/arm64", s)
+		if msg := platform.wrong(s); msg != "" {
+			if hint := platform.hint(s); hint != "" {
+				msg += "; " + hint
+			}
+			return nil, fmt.Errorf("platform %s: %s", show(s), msg)
 		}
 		list = append(list, parsePlatform(s))
 	}

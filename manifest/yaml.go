@@ -117,7 +117,14 @@ func (r *reader) errorf(n *yaml.Node, format string, args ...any) *Error {
 	return e
 }
 
-func (r *reader) pos(n *yaml.Node) Pos { return Pos{r.file, n.Line, n.Column} }
+// pos is where n begins. The parser puts a value that is missing at the end of
+// the file behind it.
+func (r *reader) pos(n *yaml.Node) Pos {
+	if n.Line > len(r.lines) {
+		return Pos{r.file, len(r.lines), 1}
+	}
+	return Pos{r.file, n.Line, n.Column}
+}
 
 // checkText finds what makes a file no text that people can read as it is.
 // One mistake of each line is enough.
