@@ -11,21 +11,21 @@ import (
 	"compose/internal/near"
 )
 
-// each gives the sound items of a list; one value stands for a list of one.
-func (n *node) each() []*node {
+// sound gives the sound items of a list; one value stands for a list of one.
+func (n *node) sound() []*node {
 	switch {
 	case n == nil || n.bad:
 		return nil
 	case n.kind != isList:
 		return []*node{n}
 	}
-	sound := make([]*node, 0, len(n.items))
+	items := make([]*node, 0, len(n.items))
 	for _, item := range n.items {
 		if !item.bad {
-			sound = append(sound, item)
+			items = append(items, item)
 		}
 	}
-	return sound
+	return items
 }
 
 // str is a text, and def where there is none.
@@ -50,7 +50,7 @@ func (n *node) num(def int) int {
 
 func (n *node) strs() []string {
 	var out []string
-	for _, item := range n.each() {
+	for _, item := range n.sound() {
 		out = append(out, item.text)
 	}
 	return out
@@ -58,7 +58,7 @@ func (n *node) strs() []string {
 
 func (n *node) atoms() []Atom {
 	var out []Atom
-	for _, item := range n.each() {
+	for _, item := range n.sound() {
 		out = append(out, Atom{item.text, item.pos})
 	}
 	return out
@@ -104,20 +104,20 @@ func (b *builder) image(name string, n *node, opt Options) *Image {
 	for _, p := range n.get("platforms").strs() {
 		img.Platforms = append(img.Platforms, parsePlatform(p))
 	}
-	for _, item := range n.get("repositories").each() {
+	for _, item := range n.get("repositories").sound() {
 		img.Repositories = append(img.Repositories, b.repository(item))
 	}
-	for _, item := range n.get("files").each() {
+	for _, item := range n.get("files").sound() {
 		img.Files = append(img.Files, b.file(item))
 	}
-	for _, item := range n.get("remove").each() {
+	for _, item := range n.get("remove").sound() {
 		text, keep := strings.CutPrefix(item.text, "!")
 		img.Remove = append(img.Remove, Glob{Pos: item.pos, Keep: keep, Text: text})
 	}
-	for _, item := range n.get("users").each() {
+	for _, item := range n.get("users").sound() {
 		img.Users = append(img.Users, newUser(item))
 	}
-	for _, item := range n.get("groups").each() {
+	for _, item := range n.get("groups").sound() {
 		img.Groups = append(img.Groups, Group{Pos: item.pos, Name: item.get("name").str(""), GID: item.get("gid").num(-1), Members: item.get("members").strs()})
 	}
 	if img.Name == "" && !n.has("name") {
@@ -190,7 +190,7 @@ func (b *builder) policy(n *node) Policy {
 		return Policy{}
 	}
 	p := Policy{Pos: n.pos, Forbid: n.get("forbid").atoms(), MaxSize: bytesOf(n.get("max-size").str(""))}
-	for _, item := range n.get("allow").each() {
+	for _, item := range n.get("allow").sound() {
 		a := Allow{Pos: item.pos, Item: item.text}
 		if item.kind == isMap {
 			a.Item, a.Reason = item.get("item").str(""), item.get("reason").str("")
@@ -215,7 +215,7 @@ func (b *builder) repository(n *node) Repository {
 	case n.has("apk"):
 		r.Format, r.URL = "apk", strings.TrimRight(n.get("apk").str(""), "/")
 	}
-	for _, item := range n.get("keyring").each() {
+	for _, item := range n.get("keyring").sound() {
 		r.Keyring = append(r.Keyring, *b.source(item, "keyring", false))
 	}
 	if long := n.has("deb") || n.has("apk"); long && !n.has("keyring") && !r.Insecure {

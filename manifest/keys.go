@@ -10,7 +10,7 @@ import (
 )
 
 // image is the shape of a manifest: every key that there is.
-var image = record{is: "a manifest", keys: []key{
+var image = record{keys: []key{
 	{name: "name", shape: imageName, own: true,
 		doc: "Name of the image. Default: the name of the manifest's folder."},
 	{name: "platforms", shape: list{of: platform, each: "platform", unique: true, some: true}, whole: true,
@@ -97,7 +97,7 @@ var (
 
 var source = either{scalar: projectPath, record: remote}
 
-var remote = record{is: "a download", keys: []key{
+var remote = record{keys: []key{
 	{name: "url", need: true, shape: downloadURL,
 		doc: "URL to download: http or https, without credentials."},
 	{name: "sha256", need: true, shape: &text{is: "64 lower-case hexadecimal digits", pattern: `^(sha256:)?[0-9a-f]{64}$`, repair: strings.ToLower},
@@ -138,7 +138,7 @@ var (
 		doc: "User, or user:group, by name or number."}
 )
 
-var user = record{is: "a user", keys: []key{
+var user = record{keys: []key{
 	{name: "name", need: true, shape: accountName,
 		doc: "Name of the user."},
 	{name: "uid", shape: accountID,
@@ -155,7 +155,7 @@ var user = record{is: "a user", keys: []key{
 		doc: "Comment, or full name."},
 }}
 
-var group = record{is: "a group", keys: []key{
+var group = record{keys: []key{
 	{name: "name", need: true, shape: accountName,
 		doc: "Name of the group."},
 	{name: "gid", shape: accountID,
@@ -164,7 +164,7 @@ var group = record{is: "a group", keys: []key{
 		doc: "Users in the group."},
 }}
 
-var config = record{is: "config", keys: []key{
+var config = record{keys: []key{
 	{name: "user", shape: account,
 		doc: "User, or user:group, that runs the image."},
 	{name: "entrypoint", shape: list{of: argument, each: "argument"}, whole: true,
@@ -185,14 +185,14 @@ var config = record{is: "config", keys: []key{
 		doc: "Signal that asks the image to stop."},
 }}
 
-var origin = record{is: "layers", keys: []key{
+var origin = record{keys: []key{
 	{name: "by", need: true, shape: words("origin"),
 		doc: "origin: packages of one origin share a layer."},
 	{name: "max", shape: number{2, 127}, initial: 20,
 		doc: "Most layers."},
 }}
 
-var policy = record{is: "policy", keys: []key{
+var policy = record{keys: []key{
 	{name: "forbid", shape: list{of: words("shell", "set-uid", "package-manager", "world-writable", "unknown-scripts", "missing-interpreter", "missing-library"), each: "rule", unique: true},
 		doc: "Rules that the image must keep."},
 	{name: "allow", shape: list{of: either{scalar: allowed, record: exception}, each: "exception"},
@@ -201,7 +201,7 @@ var policy = record{is: "policy", keys: []key{
 		doc: "Most bytes of the file tree, uncompressed, with a unit."},
 }}
 
-var exception = record{is: "an exception", keys: []key{
+var exception = record{keys: []key{
 	{name: "item", need: true, shape: allowed,
 		doc: "A path in the image, or the name of a package."},
 	{name: "reason", shape: line,
@@ -228,7 +228,7 @@ var (
 
 	// A package in packages:. What a name or a version is, is the format's
 	// affair: this keeps out what no format has.
-	want = &text{is: "a package", max: 512, example: "openssl>=3.5", repair: plainWant,
+	want = &text{is: "a package", max: 512, example: "openssl>=3.5", rule: noURL, repair: plainWant,
 		pattern: `^!?[A-Za-z0-9_./][][A-Za-z0-9_.+:/()-]*(@[A-Za-z0-9._-]+|(<=|>=|=|<|>|~)[A-Za-z0-9][A-Za-z0-9.+:~_^-]*(@[A-Za-z0-9._-]+)?)?$`}
 	packageName = &text{is: "a package's name", pattern: `^[A-Za-z0-9_][A-Za-z0-9_.+-]*$`, max: 256, example: "zlib"}
 	elide       = words("helpers")
@@ -242,7 +242,7 @@ var (
 
 	imagePath     = &text{is: "an absolute path", pattern: `^/`, max: 4095, example: "/app", rule: notClean, repair: cleanRooted}
 	pathBelowRoot = &text{is: "an absolute path below /", pattern: `^/[^/]`, max: 4095, example: "/etc/motd", rule: notClean, repair: cleanRooted}
-	projectPath   = &text{is: "a path relative to the manifest", pattern: `^[^/]`, max: 4095}
+	projectPath   = &text{is: "a path relative to the manifest", pattern: `^[^/]`, max: 4095, rule: noURL}
 	glob          = &text{is: "an absolute path, or ! and one", pattern: `^!?/`, max: 4095, example: "/usr/share/info/**", rule: badGlob}
 	allowed       = &text{is: "an absolute path or a package's name", pattern: `^(/.*|[A-Za-z0-9_][A-Za-z0-9_.+-]*)$`, max: 4095, example: "/usr/bin/su", rule: notCleanPath}
 
@@ -295,6 +295,15 @@ func notCleanPath(s string) string {
 }
 
 func cleanRooted(s string) string { return path.Clean("/" + s) }
+
+// noURL keeps URLs, and what may be secret in them, from where later messages
+// would repeat them.
+func noURL(s string) string {
+	if strings.Contains(s, "://") {
+		return "a URL has no place here"
+	}
+	return ""
+}
 
 func badGlob(s string) string {
 	return notClean(strings.TrimPrefix(s, "!"))

@@ -89,7 +89,7 @@ func (p *parser) read(file string, from Pos, chain []string) *node {
 // includes merges the manifests that n names; nil where there are none.
 func (p *parser) includes(n *node, chain []string) *node {
 	var base *node
-	for _, item := range n.each() {
+	for _, item := range n.sound() {
 		file := path.Join(path.Dir(item.pos.File), item.text)
 		way := strings.Join(append(chain[:len(chain):len(chain)], file), " -> ")
 		switch {

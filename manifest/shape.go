@@ -132,6 +132,9 @@ func (t *text) regexp() *regexp.Regexp {
 
 // hint says what to write instead of s, which is wrong; "" if that is unknown.
 func (t *text) hint(s string) string {
+	if redact(s) != s {
+		return ""
+	}
 	if m := t.meant(s); m != s {
 		return "write " + strconv.Quote(m)
 	}
@@ -208,7 +211,7 @@ func (l list) check(c *checker, n *node, label string) {
 	if n.kind != isList {
 		c.wrongKind(n, label, l)
 		if n.kind == isText {
-			c.errs[len(c.errs)-1].WithHint("write [%s]", n.text)
+			c.errs[len(c.errs)-1].WithHint("write [%s]", redact(n.text))
 		}
 		return
 	}
@@ -246,7 +249,7 @@ func (t table) check(c *checker, n *node, label string) {
 		if msg := t.key.wrong(k.text); !k.bad && msg != "" {
 			c.bad(k, "%s: key %s: %s", label, show(k.text), msg)
 		}
-		c.check(t.value, n.items[i], label+"."+k.text)
+		c.check(t.value, n.items[i], label+"."+redact(k.text))
 	}
 }
 
@@ -296,7 +299,7 @@ type key struct {
 
 // A record is a map with fixed keys.
 type record struct {
-	is   string // "the manifest", "a user"
+	is   string // for messages of a choice
 	keys []key
 }
 

@@ -249,9 +249,9 @@ func (r *reader) tag(n *yaml.Node) {
 	if n.Style&yaml.TaggedStyle == 0 {
 		tag = "!"
 	}
-	e := r.errorf(n, "tag %s: tags are not read", tag)
+	e := r.errorf(n, "tag %s: tags are not read", redact(tag))
 	if name := strings.TrimPrefix(tag, "!"); n.Kind == yaml.ScalarNode && !strings.HasPrefix(name, "!") {
-		e.WithHint("quote it: %s", strconv.Quote("!"+name+n.Value))
+		e.WithHint("quote it: %s", show("!"+name+n.Value))
 	}
 }
 
@@ -402,14 +402,20 @@ func (r *lineReader) Read(p []byte) (int, error) {
 
 var urlSecret = regexp.MustCompile(`://.*@`)
 
-// show is text from a manifest as a message shows it: quoted, short, and
-// without what may be a password in a URL.
-func show(s string) string {
-	const most = 80 // characters
+// redact is s without what may be a secret in a URL.
+func redact(s string) string {
 	s = urlSecret.ReplaceAllString(s, "://…@")
 	if at, _, query := strings.Cut(s, "?"); query && strings.Contains(at, "://") {
 		s = at + "?…"
 	}
+	return s
+}
+
+// show is text from a manifest as a message shows it: quoted, short and
+// redacted.
+func show(s string) string {
+	const most = 80 // characters
+	s = redact(s)
 	if utf8.RuneCountInString(s) > most {
 		s = string([]rune(s)[:most]) + "…"
 	}
