@@ -51,9 +51,9 @@ func TestExamples(t *testing.T) {
 				t.Errorf("built in other circumstances: %s, then %s", digest, other)
 			}
 			same(t, archive, again)
-			docker := testrepo.NewDocker(t)
+			docker := testrepo.Docker(t)
 			docker.Load(t, archive)
-			out := docker.Run(t, e.name, e.run...)
+			out := docker.Run(t, append([]string{e.name}, e.run...)...)
 			if !regexp.MustCompile(e.want).MatchString(out) {
 				t.Errorf("printed %q, want a match for %q", out, e.want)
 			}

@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"compose/internal/build"
 	"compose/internal/fault"
 	"compose/manifest"
 )
@@ -43,10 +44,13 @@ func run() int {
 // each, in the form that editors follow; a refusal with its stable name.
 func report(w io.Writer, err error) {
 	var mistakes manifest.Errors
+	var placed *build.PosError
 	id := fault.Of(err)
 	switch {
 	case errors.As(err, &mistakes):
 		fmt.Fprintln(w, printable(mistakes.Error()))
+	case errors.As(err, &placed) && (id == fault.Usage || id == fault.NoSolution):
+		fmt.Fprintln(w, printable(err.Error()))
 	case id != "" && id != fault.Usage && id != fault.NoSolution:
 		fmt.Fprintf(w, "error[%s]: %s\n", id, printable(err.Error()))
 	default:

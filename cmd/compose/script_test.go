@@ -60,7 +60,9 @@ func serveRepo(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	data, err := os.ReadFile(key)
 	ts.Check(err)
-	ts.Check(os.WriteFile(ts.MkAbs("repo.key"), data, 0o644))
+	for _, name := range []string{"repo.key", filepath.Base(key)} { // an apk index names the key's file
+		ts.Check(os.WriteFile(ts.MkAbs(name), data, 0o644))
+	}
 	srv := httptest.NewServer(http.FileServer(http.Dir(dir)))
 	serving.Store(ts.MkAbs("."), srv)
 	ts.Defer(func() { stopServing(ts) })
@@ -70,7 +72,7 @@ func serveRepo(ts *testscript.TestScript, neg bool, args []string) {
 	for _, y := range yamls {
 		data, err := os.ReadFile(y)
 		ts.Check(err)
-		ts.Check(os.WriteFile(y, []byte(strings.ReplaceAll(string(data), "$REPO", srv.URL)), 0o644))
+		ts.Check(os.WriteFile(y, []byte(strings.NewReplacer("$REPO", srv.URL, "$KEY", filepath.Base(key)).Replace(string(data))), 0o644))
 	}
 }
 

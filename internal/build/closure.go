@@ -3,7 +3,6 @@ package build
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"path"
@@ -186,7 +185,7 @@ func universe(ctx context.Context, env Env, f format.Format, arch string, source
 		g.Go(func() error {
 			packages, files, err := f.Index(ctx, s, arch, keys[s.Ref], env.Fetch.Get(s), env.Now)
 			if err != nil {
-				return &sourceError{s.Ref, fmt.Errorf("repository %s: %w", s.Name, err)}
+				return &sourceError{s.Ref, err}
 			}
 			parts[i] = packages
 			u.Repositories[i] = resolve.Repository{Name: s.Name, Pin: s.Pin, Kind: s.Kind, URL: s.URL, Insecure: s.Insecure, Indexes: files}
