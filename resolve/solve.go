@@ -329,7 +329,10 @@ func (s *solver) attempt() outcome {
 		}
 		last := from
 		from = len(s.order)
-		if !s.triggered(last) {
+		if !s.triggered(last, false) {
+			return s.fail()
+		}
+		if len(s.order) == from && !s.triggered(0, true) { // Unless is judged when nothing else comes
 			return s.fail()
 		}
 	}
@@ -442,9 +445,10 @@ func (s *solver) walk(p int32) bool {
 	return true
 }
 
-// triggered takes the packages whose When holds now, as far as they can be
-// taken, and reports false when something was learned instead.
-func (s *solver) triggered(from int) bool {
+// triggered takes the packages, those with an Unless or those without, whose
+// When holds because of what was taken since from, as far as they can be
+// taken. It reports false when something was learned instead.
+func (s *solver) triggered(from int, unless bool) bool {
 	var found []int32
 	for _, p := range s.order[from:] {
 		found = s.index.pulled(found, s.u.Packages[p].Name)
@@ -454,7 +458,7 @@ func (s *solver) triggered(from int) bool {
 	}
 	slices.SortFunc(found, s.index.tie)
 	for _, p := range slices.Compact(found) {
-		if s.taken[p] || s.search.value[p] == no || s.isOld(p) || !s.holds(p) {
+		if s.taken[p] || s.search.value[p] == no || s.isOld(p) || len(s.u.Packages[p].Unless) > 0 != unless || !s.holds(p) {
 			continue
 		}
 		if !s.take(p) {
@@ -464,14 +468,20 @@ func (s *solver) triggered(from int) bool {
 	return true
 }
 
-// holds reports whether everything that pulls p in has been taken.
+// holds reports whether everything that pulls p in has been taken, and
+// nothing that keeps it out.
 func (s *solver) holds(p int32) bool {
 	for _, a := range s.u.Packages[p].When {
-		if !slices.ContainsFunc(s.index.of(a.Name), func(o offer) bool { return s.taken[o.pkg] && s.allows(a, o) }) {
+		if !s.has(a) {
 			return false
 		}
 	}
-	return true
+	return !slices.ContainsFunc(s.u.Packages[p].Unless, s.has)
+}
+
+// has reports whether something that has been taken matches a.
+func (s *solver) has(a Atom) bool {
+	return slices.ContainsFunc(s.index.of(a.Name), func(o offer) bool { return s.taken[o.pkg] && s.allows(a, o) })
 }
 
 // closure is the answer.
