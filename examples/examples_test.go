@@ -31,7 +31,7 @@ var all = []example{
 	{"debian-python3", "", []string{"-c", "import ssl, sqlite3, ctypes, lzma; print(ssl.OPENSSL_VERSION)"}, `^OpenSSL 3\.`, false},
 	{"debian-ruby", "", []string{"-e", `require "openssl"; require "json"; puts JSON.generate(OpenSSL::OPENSSL_LIBRARY_VERSION)`}, `^"OpenSSL 3\.`, false},
 	{"debian-apt", "", []string{"bash", "-c", "dpkg --verify && apt list --installed 2>/dev/null | grep ^bash/"}, `^bash/\S+ .*\[installed`, false},
-	{"alpine-base", "iso", []string{"sh", "-c", "apk info --who-owns /bin/busybox && apk audit --system | grep -v ^A; echo audited"}, `^/bin/busybox is owned by busybox-\S+\naudited\n$`, false},
+	{"alpine-base", "iso", []string{"sh", "-c", "apk info --who-owns /bin/busybox && apk audit --system | busybox grep -v ^A; echo audited"}, `^/bin/busybox is owned by busybox-\S+\naudited\n$`, false},
 	{"alpine-git", "lab", []string{"--version"}, `^git version 2\.`, false},
 }
 
@@ -83,7 +83,7 @@ func newRunner(t *testing.T, bin string, e example) *runner {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(root, "examples", "keys", "main.rsa.pub"), key, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(root, "examples", "keys", "lab.rsa.pub"), key, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
