@@ -47,4 +47,3 @@ func TestRealRepositories(t *testing.T) {
 		}
 	}
 }
-
