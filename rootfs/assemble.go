@@ -31,7 +31,8 @@ type Recipe struct {
 	Contents Contents // where the contents of files are, and new ones go
 }
 
-// An Entry is a node that the manifest asks for. Its Origin says where.
+// An Entry is a node that the manifest asks for. Its Origin says where. Its
+// time is the epoch, whatever that of the source was.
 type Entry struct {
 	Node
 	// Owner is "user", "user:group" or numbers; it is resolved once the
@@ -128,7 +129,10 @@ func (a *assembly) layout() error {
 func (a *assembly) entries() error {
 	for _, e := range a.Entries {
 		n := e.Node
-		n.MTime = a.clamp(n.MTime)
+		n.Package, n.MTime = "", a.Epoch
+		if n.Path == "" { // a folder that is copied to /
+			n.Path = "."
+		}
 		if old := a.tree.Lookup(n.Path); e.Merge && old != nil && old.Type == Dir {
 			continue
 		}

@@ -523,6 +523,32 @@ func TestEntries(t *testing.T) {
 	}
 }
 
+// A folder that is copied whole leaves the folders alone that are there.
+func TestMerge(t *testing.T) {
+	store := cas.NewMem()
+	entry := func(line string, merge bool) Entry {
+		return Entry{Node: node(t, store, "", strings.Fields(line)), Merge: merge, Owner: "www"}
+	}
+	r := Recipe{Epoch: 9, Contents: store, Packages: pkgs(t, store, "base\n\topt/ 0700\n\tlink -> opt\n"), Entries: []Entry{
+		entry("/ 0755", true), entry("tmp/", true), entry("link/", true), entry("opt/new/ 0750", true), entry("opt/new/f 0644 0:0 z", false), entry("usr/ 0711", false),
+	}}
+	tree, _, err := Assemble(r, simple{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"drwxrwxrwt 0:0 /tmp\n", "drwx------ 0:0 /opt\n", "lrwxrwxrwx 0:0 /link -> opt\n", "drwxr-x--- 33:34 /opt/new\n", "drwx--x--x 33:34 /usr\n"} {
+		if !strings.Contains(tree.Dump(), want) {
+			t.Errorf("no %q in\n%s", want, tree.Dump())
+		}
+	}
+	if n := tree.Get("opt/new/f"); n.MTime != 9 {
+		t.Errorf("time %d, want the epoch, 9", n.MTime)
+	}
+	if n := tree.Get("."); n.UID != 0 {
+		t.Errorf("the root's owner is %d", n.UID)
+	}
+}
+
 // difference is the paths that went, and the lines that came.
 func difference(before, after string) string {
 	if strings.HasPrefix(after, "error: ") {

@@ -114,10 +114,10 @@ func (t *Tree) Add(n Node) error {
 	if old != nil && old.child != nil {
 		return fmt.Errorf("/%s is a directory, and not empty", n.Path)
 	}
+	if n.Type == Hardlink && n.Link == n.Path {
+		return nil // it is a name of that file already
+	}
 	if old != nil {
-		if n.Type == Hardlink && n.Link == n.Path {
-			return fmt.Errorf("/%s: a hard link to itself", n.Path)
-		}
 		t.drop(old)
 	}
 	t.insert(parent, n)
@@ -179,6 +179,7 @@ func (t *Tree) drop(e *entry) {
 		e.next.prev = e.prev
 	}
 	delete(t.nodes, e.Path)
+	e.parent = nil
 	switch e.Type {
 	case Regular:
 		t.promote(e)

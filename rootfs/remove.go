@@ -102,8 +102,9 @@ func (a *assembly) slim() error {
 // into which update-alternatives links without making them.
 func (t *Tree) dropEmpty(e *entry) {
 	for strings.Count(e.Path, "/") > 2 && e.child == nil && t.nodes[e.Path] == e && !strings.HasPrefix(e.Path, "usr/share/man/man") {
+		parent := e.parent
 		t.drop(e)
-		e = e.parent
+		e = parent
 	}
 }
 
@@ -143,8 +144,8 @@ func (t *Tree) sweep(globs []Glob) (matched []bool, from []*entry, err error) {
 	}
 	for _, e := range slices.Backward(doomed) { // what a directory holds, before the directory
 		if e.child == nil {
-			t.drop(e)
 			from = append(from, e.parent)
+			t.drop(e)
 		}
 	}
 	return matched, from, nil

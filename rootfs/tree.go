@@ -13,11 +13,11 @@ import (
 type Tree struct {
 	nodes map[string]*entry
 	names map[*entry][]*entry // regular file -> its hard links
-	order []string            // sorted paths; nil after an addition
+	order []*entry            // by path, some perhaps dropped; nil after an addition
 }
 
-// An entry is a node and its place: the directory that holds it, and the
-// list of what a directory holds.
+// An entry is a node and its place: the directory that holds it, nil for the
+// root and what was dropped, and the list of what a directory holds.
 type entry struct {
 	Node
 	parent, child, prev, next *entry
@@ -125,17 +125,17 @@ func (t *Tree) Len() int { return len(t.nodes) }
 // before children; the root, ".", comes first.
 func (t *Tree) All() iter.Seq[*Node] {
 	if t.order == nil {
-		t.order = slices.SortedFunc(maps.Keys(t.nodes), func(a, b string) int {
-			if a == "." || b == "." { // the root before names such as "-x" and "!"
-				return strings.Compare(strings.TrimPrefix(a, "."), strings.TrimPrefix(b, "."))
+		t.order = slices.SortedFunc(maps.Values(t.nodes), func(a, b *entry) int {
+			if a.parent == nil || b.parent == nil { // the root before names such as "-x" and "!"
+				return strings.Compare(strings.TrimPrefix(a.Path, "."), strings.TrimPrefix(b.Path, "."))
 			}
-			return strings.Compare(a, b)
+			return strings.Compare(a.Path, b.Path)
 		})
 	}
 	order := t.order
 	return func(yield func(*Node) bool) {
-		for _, p := range order {
-			if e := t.nodes[p]; e != nil && !yield(&e.Node) {
+		for _, e := range order {
+			if (e.parent != nil || e.Path == ".") && !yield(&e.Node) {
 				return
 			}
 		}
