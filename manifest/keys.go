@@ -242,7 +242,7 @@ var (
 
 	imagePath     = &text{is: "an absolute path", pattern: `^/`, max: 4095, example: "/app", rule: notClean, repair: cleanRooted}
 	pathBelowRoot = &text{is: "an absolute path below /", pattern: `^/[^/]`, max: 4095, example: "/etc/motd", rule: notClean, repair: cleanRooted}
-	projectPath   = &text{is: "a path relative to the manifest", pattern: `^[^/]`, max: 4095, rule: noURL}
+	projectPath   = &text{is: "a path relative to the manifest", pattern: `^[^/]`, max: 4095, rule: local}
 	glob          = &text{is: "an absolute path, or ! and one", pattern: `^!?/`, max: 4095, example: "/usr/share/info/**", rule: badGlob}
 	allowed       = &text{is: "an absolute path or a package's name", pattern: `^(/.*|[A-Za-z0-9_][A-Za-z0-9_.+-]*)$`, max: 4095, example: "/usr/bin/su", rule: notCleanPath}
 
@@ -301,6 +301,13 @@ func cleanRooted(s string) string { return path.Clean("/" + s) }
 func noURL(s string) string {
 	if strings.Contains(s, "://") {
 		return "a URL has no place here"
+	}
+	return ""
+}
+
+func local(s string) string {
+	if strings.Contains(s, "://") {
+		return "a URL, a path is wanted; a download is {url: …, sha256: …}, where there may be one"
 	}
 	return ""
 }
