@@ -21,6 +21,7 @@ type progress struct {
 	now   func() time.Time
 
 	mu          sync.Mutex
+	batch       bool  // many files were announced at once
 	files, done int   // announced and finished, since nothing was under way
 	total, got  int64 // bytes of them
 	start, last time.Time
@@ -54,6 +55,7 @@ func (p *progress) Begin(files int, bytes int64) {
 	}
 	p.files += files
 	p.total += bytes
+	p.batch = p.batch || files > 1
 	if p.width == nil && files > 1 {
 		fmt.Fprintf(p.w, "fetch %d files, %s\n", files, bytesText(bytes))
 	}
@@ -76,7 +78,7 @@ func (p *progress) Done(string, int64) {
 		return
 	}
 	p.clear()
-	if took := p.now().Sub(p.start); p.files > 1 || took > lineEvery {
+	if took := p.now().Sub(p.start); p.batch || took > lineEvery {
 		fmt.Fprintf(p.w, "fetched %d files, %s in %.1f s\n", p.files, bytesText(p.got), took.Seconds())
 	}
 	p.reset()
@@ -89,7 +91,7 @@ func (p *progress) Stop() {
 	p.reset()
 }
 
-func (p *progress) reset() { p.files, p.done, p.total, p.got = 0, 0, 0, 0 }
+func (p *progress) reset() { p.batch, p.files, p.done, p.total, p.got = false, 0, 0, 0, 0 }
 
 func (p *progress) clear() {
 	if p.width != nil {

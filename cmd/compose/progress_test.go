@@ -25,9 +25,12 @@ func TestProgress(t *testing.T) {
 		},
 		want: "fetch 2 files, 3.0 MiB\nfetched 2 files, 3.0 MiB in 2.0 s\n",
 	}, {
-		rule: "a log says nothing of one small file",
+		rule: "a log says nothing of small files, one by one",
 		do: func(p *progress, wait func(time.Duration)) {
 			p.Begin(1, 0)
+			p.Begin(1, 0)
+			p.Received(1000)
+			p.Done("InRelease", 1000)
 			p.Received(1000)
 			p.Done("InRelease", 1000)
 		},
