@@ -27,7 +27,9 @@ import (
 type Sample struct {
 	Short    manifest.Repository // a short form: debian: trixie
 	Versions []string            // in ascending order, no two equal
+	Long     manifest.Repository // a long form of https://packages.example.org/os
 	Index    string              // path of a signed index file below the repository, to damage
+	OtherKey resolve.Key         // a good key that signs other repositories
 }
 
 // description is the repository that the suite builds in each format.
@@ -53,10 +55,10 @@ func Run(t *testing.T, f format.Format, s Sample) {
 	t.Run("wants have one syntax", func(t *testing.T) { wants(t, f) })
 	t.Run("a short form expands to unique named sources", func(t *testing.T) { expands(t, f, s.Short) })
 
-	repo := newRepository(t, f)
+	repo := newRepository(t, f, s)
 	t.Run("an index gives its packages", func(t *testing.T) { indexed(t, repo) })
 	t.Run("a damaged index is refused", func(t *testing.T) { damagedIndex(t, repo, s.Index) })
-	t.Run("an index under another key is refused", func(t *testing.T) { otherKey(t, repo) })
+	t.Run("an index under another key is refused", func(t *testing.T) { otherKey(t, repo, s.OtherKey) })
 	t.Run("a package opens to the nodes it has", func(t *testing.T) { opened(t, repo) })
 	t.Run("a package opens the same twice", func(t *testing.T) { openedTwice(t, repo) })
 	t.Run("a package that is cut short is refused", func(t *testing.T) { cutShort(t, repo) })
@@ -153,7 +155,7 @@ type repository struct {
 	arch string
 }
 
-func newRepository(t *testing.T, f format.Format) *repository {
+func newRepository(t *testing.T, f format.Format, s Sample) *repository {
 	dir := t.TempDir()
 	text := description
 	if f.Name() == "deb" {
@@ -167,7 +169,7 @@ func newRepository(t *testing.T, f format.Format) *repository {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sources, err := f.Expand(manifest.Repository{Format: f.Name(), URL: "https://packages.example.org/os", Suites: []string{"stable"}, Components: []string{"main"}})
+	sources, err := f.Expand(s.Long)
 	if err != nil || len(sources) != 1 {
 		t.Fatalf("Expand of a long form = %v, %v", sources, err)
 	}
@@ -239,9 +241,8 @@ func damagedIndex(t *testing.T, r *repository, path string) {
 	}
 }
 
-func otherKey(t *testing.T, r *repository) {
-	other := newRepository(t, r.f)
-	_, _, err := r.index(nil, other.keys)
+func otherKey(t *testing.T, r *repository, other resolve.Key) {
+	_, _, err := r.index(nil, []resolve.Key{other})
 	if fault.Of(err).Exit() != 4 {
 		t.Errorf("err = %v (%s), want a trust fault", err, fault.Of(err))
 	}
