@@ -37,6 +37,9 @@ func (w want) check() error {
 	return nil
 }
 
+// fixed reports whether no two mirrors can rightly differ about the file.
+func (w want) fixed() bool { return w.pkg || !w.sum.IsZero() }
+
 // most is the number of bytes that are read at most.
 func (w want) most() int64 {
 	if w.size > 0 {
@@ -149,6 +152,9 @@ func (c *Client) fromFile(base string, w want, take func(*answer) error) error {
 		return err
 	}
 	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &absent{"no such file"}
+	}
 	if err != nil {
 		return err
 	}
@@ -158,12 +164,18 @@ func (c *Client) fromFile(base string, w want, take func(*answer) error) error {
 		return err
 	}
 	if !info.Mode().IsRegular() {
-		return &absent{fmt.Sprintf("%s: is not a file", path)}
+		return &absent{"not a file"}
 	}
 	if w.sum.IsZero() && w.size > 0 && info.Size() != w.size {
-		return &wrong{fmt.Sprint(info.Size()), fmt.Errorf("%s: has %d bytes, the index promises %d", path, info.Size(), w.size)}
+		return &wrong{fmt.Sprint(info.Size()), fmt.Errorf("has %d bytes, the index promises %d", info.Size(), w.size)}
 	}
-	return take(&answer{url: path, local: true, body: &capped{r: f, w: w, left: w.most()}})
+	if err := take(&answer{url: path, local: true, body: &capped{r: f, w: w, left: w.most()}}); err != nil {
+		return err
+	}
+	if w.pkg {
+		c.received(info.Size())
+	}
+	return nil
 }
 
 // A capped reads at most so many bytes; more are an error, not the end.
@@ -245,7 +257,7 @@ func (fails failures) verdict(w want) error {
 	}
 	switch {
 	case id != "" && id != fault.Transfer:
-	case gone == len(fails), gone > 0 && wrongs == 0 && !w.sum.IsZero():
+	case gone == len(fails), gone > 0 && wrongs == 0 && w.fixed():
 		return fault.New(fault.Transfer, "%w", &absent{fmt.Sprintf("%s: no mirror has it: %s", w.name, fails.text())})
 	case wrongs == len(fails) && len(seen) == 1:
 		id = fault.TrustHash

@@ -16,6 +16,7 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
 	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
+	"github.com/klauspost/compress/zstd"
 )
 
 // keyTime is when the keys were made: 2020-01-01.
@@ -262,13 +263,19 @@ func ar(compression string, control, data *archive) ([]byte, error) {
 			member(part.name+".gz", gzipped(b))
 		case "none":
 			member(part.name, b)
+		case "zst":
+			e, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+			if err != nil {
+				return nil, err
+			}
+			member(part.name+".zst", e.EncodeAll(b, nil))
 		case "xz":
 			if b, err = xzipped(b); err != nil {
 				return nil, err
 			}
 			member(part.name+".xz", b)
 		default:
-			return nil, fmt.Errorf("compression %q: want xz, gz or none", compression)
+			return nil, fmt.Errorf("compression %q: want xz, gz, zst or none", compression)
 		}
 	}
 	return out.Bytes(), nil

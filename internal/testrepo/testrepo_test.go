@@ -165,7 +165,7 @@ func TestGpgvAcceptsTheSignatures(t *testing.T) {
 }
 
 func TestDpkgReadsThePackage(t *testing.T) {
-	for _, compression := range []string{"xz", "gz", "none"} {
+	for _, compression := range []string{"xz", "gz", "zst", "none"} {
 		dir := t.TempDir()
 		if _, err := Write(dir, "deb", "compression: "+compression+"\n"+text); err != nil {
 			t.Fatal(err)

@@ -32,7 +32,7 @@ import (
 // Settings: arch (GOARCH spelling, several), date (seconds since 1970; the
 // build time of every package and the date of the index), and for deb: suite,
 // codename, component, valid-until (a date as in a Release file), compression
-// (xz, gz, none), key (ed25519, rsa); for apk: signature (rsa256, rsa).
+// (xz, gz, zst, none), key (ed25519, rsa); for apk: signature (rsa256, rsa).
 //
 // Fields of a package: depends, provides, conflicts, replaces, install-if,
 // priority, arch (all), source, licence, description, built; relations are in
