@@ -27,9 +27,9 @@ func NewBlob(mediaType string, data []byte) Blob {
 // Digest is the blob's digest.
 func (b Blob) Digest() (cas.Digest, error) { return cas.ParseDigest(string(b.Descriptor.Digest)) }
 
-// open gives the blob's bytes. What comes from the store is checked on the
+// Open gives the blob's bytes. What comes from the store is checked on the
 // way; what is in memory was hashed when it was made.
-func (b Blob) open(store cas.Store) (io.ReadCloser, error) {
+func (b Blob) Open(store cas.Store) (io.ReadCloser, error) {
 	if b.Data != nil {
 		return io.NopCloser(bytes.NewReader(b.Data)), nil
 	}
