@@ -270,18 +270,21 @@ func openDeb(t *testing.T, store cas.Store, path string) *rootfs.Package {
 	return p
 }
 
-// A tree of real packages runs, and its own dpkg and apt know what is in it
-// and find every file as it should be.
+// A tree of real packages runs, and its own dpkg and apt know what is in it,
+// find every file as it should be, and configure it to the end.
 func TestRealDpkg(t *testing.T) {
 	if testing.Short() {
 		t.Skip("downloads packages")
 	}
 	testtree.Root(t)
 	store := cas.NewMem()
-	packages := download(t, store, "apt", "base-files", "base-passwd", "bash", "dpkg")
+	packages := download(t, store, "?essential", "apt")
 	tree := assemble(t, store, rootfs.Recipe{Packages: packages})
 	dir := testtree.Export(t, tree, store, epoch)
-	in := func(args ...string) string { return testtree.Run(t, "chroot", append([]string{dir}, args...)...) }
+	testtree.Run(t, "mknod", "-m", "666", filepath.Join(dir, "dev/null"), "c", "1", "3")
+	in := func(args ...string) string {
+		return testtree.Run(t, "chroot", append([]string{dir, "/usr/bin/env", "PATH=/usr/sbin:/usr/bin"}, args...)...)
+	}
 	if got := in("dpkg", "--verify"); got != "" {
 		t.Errorf("dpkg --verify: %s", got)
 	}
@@ -292,5 +295,13 @@ func TestRealDpkg(t *testing.T) {
 	in("apt-get", "check")
 	if got := in("/bin/bash", "-c", "echo /bin/b*h /lib64/ld-*"); !strings.HasPrefix(got, "/bin/bash /lib64/ld-linux") {
 		t.Errorf("bash: %q", got)
+	}
+
+	in("DEBIAN_FRONTEND=noninteractive", "dpkg", "--configure", "-a")
+	if got := in("dpkg-query", "-W", "-f", "${db:Status-Abbrev}\n"); strings.Trim(got, "i \n") != "" {
+		t.Errorf("not all packages are installed: %s", in("dpkg", "-l"))
+	}
+	if got := in("dpkg", "--verify"); got != "" {
+		t.Errorf("dpkg --verify: %s", got)
 	}
 }
