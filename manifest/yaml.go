@@ -282,7 +282,6 @@ var syntaxErrors = []struct {
 	{"cannot start any token", "a character that cannot begin a value", "quote a value that begins with @, %, ` or a tab", searched},
 	{"tab character", "tab: lines are indented with spaces", "write two spaces", searched},
 	{"did not find expected alphabetic or numeric character", "a value begins with * or &", "quote it", searched},
-	{"unknown anchor", "a value begins with *", "anchors and aliases are not read; quote a value that begins with *", searched},
 	{"exceeded max depth", "too many lists and maps within one another", "", searched},
 	{"directive", "a line begins with %", "quote a value that begins with %", searched},
 	{"did not find expected <document start>", "text behind the end of the document", "a manifest is one document", searched},
