@@ -115,20 +115,30 @@ func writeLayout(t *testing.T, dir string, index bool) {
 
 func writeArchive(t *testing.T, file string, index bool) {
 	t.Helper()
+	if err := os.WriteFile(file, archiveBytes(t, index), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func archiveBytes(t testing.TB, index bool) []byte {
+	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	files := layoutFiles(index)
-	w.WriteHeader(&tar.Header{Name: "blobs/", Typeflag: tar.TypeDir, Mode: 0o755})
-	for name, text := range files {
-		w.WriteHeader(&tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(text))})
-		w.Write(text)
+	if err := w.WriteHeader(&tar.Header{Name: "blobs/", Typeflag: tar.TypeDir, Mode: 0o755}); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range layoutFiles(index) {
+		if err := w.WriteHeader(&tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(text))}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(text); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	return b.Bytes()
 }
 
 // pushed puts the image into a registry on loopback, under the tag v1.
