@@ -358,6 +358,22 @@ func (f *failing) PutDerived(kind string, key cas.Digest, data []byte) error {
 	return f.Store.PutDerived(kind, key, data)
 }
 
+// Z-08: what a layer holds is what it was made of, or it is not published.
+func TestProve(t *testing.T) {
+	for _, compression := range []string{"gzip", "zstd", "none"} {
+		store := cas.NewMem()
+		l := newLayer(t, store, sample, LayerOptions{Compression: compression})
+		if err := l.Prove(t.Context(), store); err != nil {
+			t.Errorf("%s: %v", compression, err)
+		}
+		other := newLayer(t, store, sample[:7], LayerOptions{Compression: compression})
+		l.Digest, l.Size = other.Digest, other.Size // as if the encoder had lost something
+		if err := l.Prove(t.Context(), store); err == nil || !strings.Contains(err.Error(), "and was made of "+l.DiffID.String()) {
+			t.Errorf("%s, another stream: %v", compression, err)
+		}
+	}
+}
+
 // A hostile store answers a content of another size than it was asked for.
 func TestLayerOfWrongSizes(t *testing.T) {
 	store := cas.NewMem()

@@ -38,6 +38,9 @@ func (p *push) run(ctx context.Context, ref name.Reference, b *oci.Bundle, attac
 	if done.Previous, err = p.tagged(ctx, ref); err != nil {
 		return Pushed{}, err
 	}
+	if err := p.prove(ctx, b); err != nil {
+		return Pushed{}, err
+	}
 	blobs, manifests := sorted(b)
 	if err := p.blobs(ctx, blobs); err != nil {
 		return Pushed{}, err
@@ -68,12 +71,33 @@ func (p *push) run(ctx context.Context, ref name.Reference, b *oci.Bundle, attac
 	return done, err
 }
 
+// prove checks the layers that the repository does not have yet (Z-08).
+func (p *push) prove(ctx context.Context, b *oci.Bundle) error {
+	proved := map[cas.Digest]bool{}
+	for _, i := range b.Index.Images {
+		for _, l := range i.Layers {
+			if proved[l.Digest] || p.has(ctx, blobOf(l)) {
+				continue
+			}
+			if err := l.Prove(ctx, p.store); err != nil {
+				return err
+			}
+			proved[l.Digest] = true
+		}
+	}
+	return nil
+}
+
+func blobOf(l oci.Layer) oci.Blob {
+	return oci.Blob{Descriptor: spec.Descriptor{MediaType: l.MediaType, Digest: digest.Digest(l.Digest.String()), Size: l.Size}}
+}
+
 // sorted gives what Push sends: plain blobs, in no order, and manifests, each
 // after those that it refers to.
 func sorted(b *oci.Bundle) (blobs, manifests []oci.Blob) {
 	for _, i := range b.Index.Images {
 		for _, l := range i.Layers {
-			blobs = append(blobs, oci.Blob{Descriptor: spec.Descriptor{MediaType: l.MediaType, Digest: digest.Digest(l.Digest.String()), Size: l.Size}})
+			blobs = append(blobs, blobOf(l))
 		}
 		blobs = append(blobs, i.Config)
 		manifests = append(manifests, i.Manifest)

@@ -212,6 +212,17 @@ func refuse(method, path string) func(http.ResponseWriter, *http.Request, http.H
 	}
 }
 
+// Z-08: a layer that does not hold what it was made of is not sent.
+func TestPushProvesLayers(t *testing.T) {
+	store, s := cas.NewMem(), newServer(t)
+	b := newBundle(t, store, "hello", "amd64")
+	b.Index.Images[0].Layers[0].DiffID = cas.Sum(nil)
+	_, err := Client{}.Push(t.Context(), s.ref("sample:1"), b, store, nil)
+	if err == nil || !strings.Contains(err.Error(), "and was made of "+cas.Sum(nil).String()) || len(s.changes) > 0 {
+		t.Errorf("got %v, changes: %q", err, s.changes)
+	}
+}
+
 // The image is there by its digest when it is signed, and not yet by its tag.
 func TestAttachComesBeforeTheTag(t *testing.T) {
 	store, s := cas.NewMem(), newServer(t)
