@@ -238,33 +238,40 @@ func (d *Document) addFiles(in Input) error {
 		if n.Type == rootfs.Dir {
 			continue
 		}
-		f := File{
-			Path: n.Path, Type: n.Type, Mode: n.Mode, UID: n.UID, GID: n.GID, Link: n.Link,
-			Package: n.Package, Origin: n.Origin,
-		}
-		var ref cas.Ref
-		switch n.Type {
-		case rootfs.Regular:
-			ref = n.Content
-		case rootfs.Hardlink:
-			first := in.Tree.Get(n.Link)
-			if first == nil || first.Type != rootfs.Regular {
-				return fmt.Errorf("sbom: /%s: hard link to /%s, which is no regular file", n.Path, n.Link)
-			}
-			ref = first.Content
-			f.Mode, f.UID, f.GID = first.Mode, first.UID, first.GID
-		case rootfs.Symlink:
-			f.SHA256, f.SHA1 = sha256.Sum256([]byte(n.Link)), sha1.Sum([]byte(n.Link))
-		default:
-			f.SHA256, f.SHA1 = sha256.Sum256(nil), sha1.Sum(nil)
-		}
-		if n.Type == rootfs.Regular || n.Type == rootfs.Hardlink {
-			f.SHA256 = ref.Digest
+		f, ref, err := fileOf(in.Tree, n)
+		if err != nil {
+			return err
 		}
 		d.Files = append(d.Files, f)
 		refs = append(refs, ref)
 	}
 	return d.sha1s(refs, in.Open)
+}
+
+// fileOf is what a document says of a node. The SHA-1 is not known yet, if
+// ref, its content, is set.
+func fileOf(t Tree, n *rootfs.Node) (f File, ref cas.Ref, err error) {
+	f = File{
+		Path: n.Path, Type: n.Type, Mode: n.Mode, UID: n.UID, GID: n.GID, Link: n.Link,
+		Package: n.Package, Origin: n.Origin,
+	}
+	switch n.Type {
+	case rootfs.Regular:
+		ref = n.Content
+		f.SHA256 = ref.Digest
+	case rootfs.Hardlink:
+		first := t.Get(n.Link)
+		if first == nil || first.Type != rootfs.Regular {
+			return f, ref, fmt.Errorf("sbom: /%s: hard link to /%s, which is no regular file", n.Path, n.Link)
+		}
+		ref = first.Content
+		f.SHA256, f.Mode, f.UID, f.GID = ref.Digest, first.Mode, first.UID, first.GID
+	case rootfs.Symlink:
+		f.SHA256, f.SHA1 = sha256.Sum256([]byte(n.Link)), sha1.Sum([]byte(n.Link))
+	default:
+		f.SHA256, f.SHA1 = sha256.Sum256(nil), sha1.Sum(nil)
+	}
+	return f, ref, nil
 }
 
 // sha1s fills in the SHA-1 of the files whose entry in refs is set. It reads
