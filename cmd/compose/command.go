@@ -29,11 +29,12 @@ type app struct {
 	mirrors        []string
 	jobs           int
 	project        string
+
+	root string // the project's folder, once a manifest was opened
 }
 
 // command is the whole command line.
-func command(stdout, stderr io.Writer) *cobra.Command {
-	a := &app{stdout: stdout, stderr: stderr}
+func (a *app) command() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "compose",
 		Short:         "Compose a minimal, bit-identical container image from distribution packages",
@@ -42,8 +43,8 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.CompletionOptions.HiddenDefaultCmd = true
 
@@ -162,6 +163,7 @@ func (a *app) open(path string, platforms []string) (*project, error) {
 	if err != nil || !filepath.IsLocal(rel) {
 		return nil, fault.New(fault.Usage, "%s: not within the project %s", path, dir)
 	}
+	a.root = dir
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fault.New(fault.Usage, "project %s: %w", dir, cause(err))

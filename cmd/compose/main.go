@@ -9,9 +9,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"compose/internal/build"
@@ -28,7 +28,8 @@ func run() int {
 	interrupted := context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	defer interrupted()
 
-	err := command(os.Stdout, os.Stderr).ExecuteContext(ctx)
+	a := &app{stdout: os.Stdout, stderr: os.Stderr}
+	err := a.command().ExecuteContext(ctx)
 	if err == nil {
 		return 0
 	}
@@ -36,26 +37,53 @@ func run() int {
 		fmt.Fprintln(os.Stderr, "compose: interrupted; nothing was written")
 		return 130
 	}
-	report(os.Stderr, err)
+	a.report(err)
 	return exitCode(err)
 }
 
 // report prints an error as its kind deserves: mistakes in a manifest a line
 // each, in the form that editors follow; a refusal with its stable name.
-func report(w io.Writer, err error) {
+func (a *app) report(err error) {
 	var mistakes manifest.Errors
 	var placed *build.PosError
 	id := fault.Of(err)
+	plain := id == "" || id == fault.Usage || id == fault.NoSolution
 	switch {
 	case errors.As(err, &mistakes):
-		fmt.Fprintln(w, printable(mistakes.Error()))
-	case errors.As(err, &placed) && (id == fault.Usage || id == fault.NoSolution):
-		fmt.Fprintln(w, printable(err.Error()))
-	case id != "" && id != fault.Usage && id != fault.NoSolution:
-		fmt.Fprintf(w, "error[%s]: %s\n", id, printable(err.Error()))
+		for _, e := range mistakes {
+			e.Pos = a.displayed(e.Pos)
+		}
+		fmt.Fprintln(a.stderr, printable(mistakes.Error()))
+	case errors.As(err, &placed) && plain:
+		placed.Pos = a.displayed(placed.Pos)
+		fmt.Fprintln(a.stderr, printable(placed.Error()))
+	case plain:
+		fmt.Fprintf(a.stderr, "compose: %s\n", printable(err.Error()))
 	default:
-		fmt.Fprintf(w, "compose: %s\n", printable(err.Error()))
+		if placed != nil {
+			placed.Pos = a.displayed(placed.Pos)
+		}
+		fmt.Fprintf(a.stderr, "error[%s]: %s\n", id, printable(err.Error()))
 	}
+}
+
+// displayed is a place in a manifest with the file's path as seen from the
+// current folder; positions themselves are relative to the project.
+func (a *app) displayed(p manifest.Pos) manifest.Pos {
+	if a.root == "" {
+		return p
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		return p
+	}
+	full := filepath.Join(a.root, filepath.FromSlash(p.File))
+	if rel, err := filepath.Rel(here, full); err == nil && len(rel) < len(full) {
+		p.File = rel
+	} else {
+		p.File = full
+	}
+	return p
 }
 
 // exitCode is that of DESIGN.md part 5.

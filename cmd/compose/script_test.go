@@ -18,6 +18,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv("COMPOSE_RUN_MAIN") != "" {
+		os.Exit(run())
+	}
 	testscript.Main(m, map[string]func(){"compose": func() { os.Exit(run()) }})
 }
 
