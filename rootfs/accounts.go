@@ -344,8 +344,12 @@ func (f *accountFiles) lines(file int) [][]string {
 	return lines
 }
 
-// line gives the fields of an account's line, nil if it has none.
+// line gives the fields of an account's line, nil if it has none. passwd and
+// group must have its number.
 func (f *accountFiles) line(file int, name string) []string {
+	if file <= group && f.id(file, name) < 0 {
+		return nil
+	}
 	for _, l := range f.lines(file) {
 		if l[0] == name {
 			return l
@@ -388,7 +392,7 @@ func (f *accountFiles) append(file int, line string) {
 }
 
 func (f *accountFiles) addGroup(name string, gid int) {
-	if f.id(group, name) < 0 {
+	if f.line(group, name) == nil {
 		f.append(group, fmt.Sprintf("%s:x:%d:", name, gid))
 	}
 	if f.text[gshadow] != nil && f.line(gshadow, name) == nil {

@@ -284,3 +284,42 @@ func TestAccountModes(t *testing.T) {
 		}
 	}
 }
+
+// FuzzAccounts takes account files of packages as they come: the manifest's
+// user is in the result, once, and nobody's password is empty.
+func FuzzAccounts(f *testing.F) {
+	f.Add("root:x:0:0::/:/bin/sh\n", "root:x:0:\n", "root:*:::::::\n")
+	f.Add("root::0:0::/:/bin/sh", "app:x\n\n:::\n", "root::::\n:\n")
+	f.Add("app:x:99999999999:x", "app", "app")
+	f.Fuzz(func(t *testing.T, users, groups, passwords string) {
+		store := cas.NewMem()
+		p := &Package{Name: "a"}
+		for path, content := range map[string]string{"etc/passwd": users, "etc/group": groups, "etc/shadow": passwords} {
+			ref, err := store.Put(strings.NewReader(content))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.Nodes = append(p.Nodes, Node{Path: path, Type: Regular, Mode: 0o644, Content: ref, Package: "a"})
+		}
+		tree, _, err := Assemble(Recipe{
+			Packages: []*Package{p}, Contents: store,
+			Users:  []User{{Name: "app", UID: 7777, GID: -1, Groups: []string{"more"}}},
+			Groups: []Group{{Name: "more", GID: 7778}},
+		}, simple{})
+		if err != nil {
+			return
+		}
+		if got := text(t, tree, store, "etc/passwd"); strings.Count("\n"+got, "\napp:") < 1 {
+			t.Errorf("passwd: no app in %q", got)
+		}
+		shadow, err := Read(store, tree.Get("etc/shadow").Content)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(shadow)) {
+			if f := strings.Split(strings.TrimSuffix(line, "\n"), ":"); len(f) > 1 && f[1] == "" {
+				t.Errorf("shadow: an empty password in %q", line)
+			}
+		}
+	})
+}

@@ -243,6 +243,56 @@ func FuzzTree(f *testing.F) {
 	})
 }
 
+// FuzzUnpack lays random packages in two orders: the outcome is the same, and
+// a tree keeps its invariants.
+func FuzzUnpack(f *testing.F) {
+	f.Add([]byte("\x00\x01\x00\x00\x01\x03\x02\x05\x00"))
+	f.Add([]byte("\x02\x00\x03\x40\x03\x00\x80\x03\x01\x43\x00\x03"))
+	f.Fuzz(func(t *testing.T, ops []byte) {
+		names := []string{"a", "b", "c", "a/a", "a/b", "b/a", "b/c", "a/b/c", "b/a/c", "c/a/b", "bin/x", "bin", "tmp"}
+		targets := []string{"a", "/b", "../c", "a/b", ".", "..", "/", "b", "usr/bin"}
+		packages := []*Package{{Name: "p"}, {Name: "q"}, {Name: "r"}}
+		for i := 0; i+2 < len(ops) && i < 120; i += 3 {
+			p := packages[int(ops[i]>>6)%3]
+			n := Node{Path: names[int(ops[i+1])%len(names)], Mode: 0o644, Package: p.Name}
+			n.Content.Digest[0] = ops[i+2] % 3
+			switch ops[i] % 5 {
+			case 0:
+				n.Type = Regular
+			case 1:
+				n.Type, n.Mode = Dir, 0o755-uint16(ops[i+2]%2)
+			case 2:
+				n.Type, n.Mode, n.Link = Symlink, 0o777, targets[int(ops[i+2])%len(targets)]
+			case 3:
+				n.Type, n.Mode, n.Link = Hardlink, 0, names[int(ops[i+2])%len(names)]
+			case 4:
+				p.Replaces = append(p.Replaces, Replace{Name: packages[int(ops[i+2])%3].Name})
+				continue
+			}
+			p.Nodes = append(p.Nodes, n)
+		}
+		r := Recipe{Packages: packages, Contents: cas.NewMem()}
+		tree, _, err := Assemble(r, simple{})
+		r.Packages = []*Package{packages[2], packages[0], packages[1]}
+		again, _, errAgain := Assemble(r, simple{})
+		if (err == nil) != (errAgain == nil) || err != nil && err.Error() != errAgain.Error() {
+			t.Fatalf("%v, in another order %v", err, errAgain)
+		}
+		if err != nil {
+			return
+		}
+		asModel(t, tree)
+		if got, want := again.Dump(), tree.Dump(); got != want {
+			t.Errorf("got\n%s\nin another order\n%s", want, got)
+		}
+		for n := range tree.All() {
+			if n.Type == Hardlink && tree.Get(n.Link).Package != n.Package {
+				t.Errorf("%q of %q is a link to %q of %q", n.Path, n.Package, n.Link, tree.Get(n.Link).Package)
+			}
+		}
+	})
+}
+
 // Lookup goes where a process would that has the tree as its root.
 func TestLookup(t *testing.T) {
 	tree := NewTree()
