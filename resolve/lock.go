@@ -63,6 +63,7 @@ type Locked struct {
 	Licence       string     `json:"licence,omitempty"`
 	Wanted        bool       `json:"wanted,omitempty"`
 	Why           []string   `json:"why,omitempty"`
+	Pulled        bool       `json:"pulled,omitempty"` // all of Why pull it in together (Chosen.Pulled)
 }
 
 // Platform finds the part of the lock for the named platform.
@@ -148,21 +149,19 @@ func (l *Lock) check() error {
 // and means nothing else in a URL: no scheme, host, query, escape, dot
 // segment, backslash or control character (threats.md D-11).
 func CleanPath(p string) bool {
-	if p == "" || strings.HasPrefix(p, "/") || strings.ContainsAny(p, "\\?#%") {
-		return false
-	}
-	for _, c := range []byte(p) {
-		if c <= ' ' || c == 0x7f {
+	start, first := 0, true // of the segment
+	for i := 0; i <= len(p); i++ {
+		if i < len(p) && p[i] != '/' {
+			switch c := p[i]; {
+			case c <= ' ', c == 0x7f, c == '\\', c == '?', c == '#', c == '%', c == ':' && first:
+				return false
+			}
+			continue
+		}
+		if seg := p[start:i]; seg == "" || seg == "." || seg == ".." {
 			return false
 		}
+		start, first = i+1, false
 	}
-	for i, seg := range strings.Split(p, "/") {
-		if seg == "" || seg == "." || seg == ".." {
-			return false
-		}
-		if i == 0 && strings.Contains(seg, ":") && !strings.Contains(p, "/") {
-			return false
-		}
-	}
-	return !strings.Contains(strings.SplitN(p, "/", 2)[0], ":")
+	return true
 }

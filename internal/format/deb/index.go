@@ -1,10 +1,8 @@
 package deb
 
 import (
-	"cmp"
 	"encoding/hex"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -98,7 +96,7 @@ func fieldOf(name string) int {
 		return -1
 	}
 	for _, f := range fieldsByLength[len(name)] {
-		if strings.EqualFold(name, fieldNames[f]) {
+		if have := fieldNames[f]; (name[0]^have[0])&^0x20 == 0 && (name == have || strings.EqualFold(name, have)) {
 			return f
 		}
 	}
@@ -291,27 +289,17 @@ func (x *scanner) provides(s *stanza, p *resolve.Package) error {
 // repeated refuses an index that has one version of a package twice, with
 // different contents. (An index that merely repeats itself is harmless.)
 func (x *scanner) repeated() error {
-	order := make([]int32, len(x.pkgs))
-	sorted := true
-	for i := range order {
-		order[i] = int32(i)
-		sorted = sorted && (i == 0 || x.pkgs[i-1].Name <= x.pkgs[i].Name)
-	}
-	if !sorted {
-		slices.SortFunc(order, func(a, b int32) int {
-			return cmp.Or(strings.Compare(x.pkgs[a].Name, x.pkgs[b].Name), int(a-b))
-		})
-	}
-	for from, i := 0, 0; i < len(order); i++ {
-		p := &x.pkgs[order[i]]
-		if x.pkgs[order[from]].Name != p.Name {
-			from = i
-		}
-		for _, j := range order[from:i] {
-			q := &x.pkgs[j]
+	last := make(map[string]int32, len(x.pkgs)) // of a name; counted from 1
+	before := make([]int32, len(x.pkgs))        // the one before, of the same name
+	for i := range x.pkgs {
+		p := &x.pkgs[i]
+		before[i] = last[p.Name]
+		last[p.Name] = int32(i + 1)
+		for j := before[i]; j > 0; j = before[j-1] {
+			q := &x.pkgs[j-1]
 			if p.Version == q.Version && p.Arch == q.Arch && p.Check.SHA256 != q.Check.SHA256 {
-				return x.refuse(fault.TrustHash, x.lines[order[i]], "package %q %s: line %d has it with SHA256 %s, this one with %s",
-					p.Name, p.Version, x.line(x.lines[j]), q.Check.SHA256.Hex(), p.Check.SHA256.Hex())
+				return x.refuse(fault.TrustHash, x.lines[i], "package %q %s: line %d has it with SHA256 %s, this one with %s",
+					p.Name, p.Version, x.line(x.lines[j-1]), q.Check.SHA256.Hex(), p.Check.SHA256.Hex())
 			}
 		}
 	}

@@ -58,12 +58,16 @@ func (Format) Index(ctx context.Context, src resolve.Source, arch string, keys [
 	}); err != nil {
 		return nil, nil, r.wrap(err)
 	}
-	var all suite
+	var indexes []resolve.IndexFile
+	var lists [][]resolve.Package
 	for _, s := range suites {
-		all.packages = append(all.packages, s.packages...)
-		all.indexes = append(all.indexes, s.indexes...)
+		indexes = append(indexes, s.indexes...)
+		lists = append(lists, s.lists...)
 	}
-	return all.packages, all.indexes, nil
+	if len(lists) == 1 {
+		return lists[0], indexes, nil
+	}
+	return slices.Concat(lists...), indexes, nil
 }
 
 // A reader is the state of one Index.
@@ -77,8 +81,8 @@ type reader struct {
 
 // A suite is what one suite, or one index of it, has to give.
 type suite struct {
-	packages []resolve.Package
-	indexes  []resolve.IndexFile
+	lists   [][]resolve.Package // of each index
+	indexes []resolve.IndexFile
 }
 
 // wrap puts the repository's name before a refusal.
@@ -108,7 +112,7 @@ func (r *reader) suite(ctx context.Context, name string) (suite, error) {
 	}
 	s := suite{indexes: []resolve.IndexFile{rel.index}}
 	for _, p := range parts {
-		s.packages = append(s.packages, p.packages...)
+		s.lists = append(s.lists, p.lists...)
 		s.indexes = append(s.indexes, p.indexes...)
 	}
 	return s, nil
@@ -317,7 +321,7 @@ func (r *reader) parse(rel *releaseFile, file string, raw []byte, kind expand.Ki
 	if err != nil {
 		return suite{}, err
 	}
-	return suite{pkgs, []resolve.IndexFile{{
+	return suite{[][]resolve.Package{pkgs}, []resolve.IndexFile{{
 		Path: file, Date: rel.index.Date, Size: int64(len(raw)), SHA256: cas.Sum(raw), Key: rel.index.Key,
 	}}}, nil
 }
@@ -384,11 +388,9 @@ func parseStanza(text string) (map[string]string, error) {
 	fields := map[string]string{}
 	n, at := 0, 0 // lines that were read; the offset behind them
 	for at < len(text) {
-		end := at + strings.IndexByte(text[at:]+"\n", '\n')
-		line := text[at:end]
-		n++
-		start, first := at, n
-		at = min(end+1, len(text))
+		start, first := at, n+1
+		n, at = n+1, lineEnd(text, at)
+		line := strings.TrimSuffix(text[start:at], "\n")
 		if line == "" {
 			if strings.TrimSpace(text[at:]) != "" {
 				return nil, fault.New(fault.FormatInvalid, "line %d: a second stanza", n)
@@ -396,8 +398,7 @@ func parseStanza(text string) (map[string]string, error) {
 			break
 		}
 		for at < len(text) && (text[at] == ' ' || text[at] == '\t') { // folded
-			n++
-			at = min(at+strings.IndexByte(text[at:]+"\n", '\n')+1, len(text))
+			n, at = n+1, lineEnd(text, at)
 		}
 		name, value, ok := strings.Cut(text[start:at], ":")
 		name = strings.ToLower(name)
@@ -407,6 +408,14 @@ func parseStanza(text string) (map[string]string, error) {
 		fields[name] = strings.TrimSpace(value)
 	}
 	return fields, nil
+}
+
+// lineEnd is the offset behind the line at an offset.
+func lineEnd(text string, at int) int {
+	if i := strings.IndexByte(text[at:], '\n'); i >= 0 {
+		return at + i + 1
+	}
+	return len(text)
 }
 
 func isFieldName(s string) bool {
