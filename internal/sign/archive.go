@@ -21,8 +21,12 @@ import (
 // An archive is a layout in a tar file: its regular files, by name. They are
 // read where they stand.
 type archive struct {
-	name    string
-	file    *os.File
+	name string
+	file interface {
+		io.ReadSeeker
+		io.ReaderAt
+		io.Closer
+	}
 	members map[string]member
 	order   []*tar.Header
 }

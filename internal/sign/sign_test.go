@@ -8,10 +8,12 @@ import (
 	"io"
 	"io/fs"
 	"log"
+	"maps"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -127,7 +129,9 @@ func archiveBytes(t testing.TB, index bool) []byte {
 	if err := w.WriteHeader(&tar.Header{Name: "blobs/", Typeflag: tar.TypeDir, Mode: 0o755}); err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range layoutFiles(index) {
+	files := layoutFiles(index)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		text := files[name]
 		if err := w.WriteHeader(&tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(text))}); err != nil {
 			t.Fatal(err)
 		}
