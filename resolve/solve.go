@@ -44,17 +44,17 @@ func Solve(u *Universe, wants []Want, o Options) (*Closure, error) {
 		return nil, err
 	}
 	for {
-		switch s.attempt() {
-		case done:
+		result := s.attempt()
+		switch {
+		case s.broken != nil:
+			return nil, s.broken
+		case result == stuck:
+			return nil, s.explain()
+		case result == done:
 			if err := s.trust(); err != nil {
 				return nil, err
 			}
 			return s.closure(), nil
-		case stuck:
-			return nil, s.explain()
-		}
-		if s.broken != nil {
-			return nil, s.broken
 		}
 		if limit := s.limit(); s.search.steps > limit {
 			return nil, s.giveUp(limit)
@@ -362,7 +362,8 @@ func (s *solver) settle() bool {
 }
 
 // met gives the package that already satisfies n: one that is taken or, where
-// it is not for depth to decide, one that must be.
+// it is not for depth to decide, one that must be. But packages that may
+// share a name do not stand in for each other before they are taken.
 func (s *solver) met(n *need) (pkg int32, ok bool) {
 	if n.elided {
 		for _, a := range n.clause {
@@ -372,12 +373,27 @@ func (s *solver) met(n *need) (pkg int32, ok bool) {
 		}
 		return -1, true
 	}
+	foreseen := !s.manners.DepthFirst && !s.shared(n)
 	for _, p := range n.offers {
-		if s.taken[p] || !s.manners.DepthFirst && s.search.value[p] == yes {
+		if s.taken[p] || foreseen && s.search.value[p] == yes {
 			return p, true
 		}
 	}
 	return -1, false
+}
+
+// shared reports whether n asks for a name that packages merely provide,
+// without a version, where such packages may be installed together.
+func (s *solver) shared(n *need) bool {
+	if !s.manners.Exclusive {
+		return false
+	}
+	for _, a := range n.clause {
+		if slices.ContainsFunc(s.index.of(a.Name), func(o offer) bool { return o.version != "" }) {
+			return false
+		}
+	}
+	return true
 }
 
 // satisfy takes the best package that can still satisfy n, and gives it; -1
@@ -514,16 +530,19 @@ func (s *solver) closure() *Closure {
 				}
 			}
 		}
-		for _, a := range s.u.Packages[p].When {
-			for _, o := range s.index.of(a.Name) {
-				if s.holds(p) && s.taken[o.pkg] && s.allows(a, o) {
-					blame(p, s.u.Packages[o.pkg].Name)
+	}
+	for _, p := range s.order {
+		pulled := why[p] == nil && !wanted[p]
+		if pulled { // nothing needs it: its When holds
+			for _, a := range s.u.Packages[p].When {
+				for _, o := range s.index.of(a.Name) {
+					if s.taken[o.pkg] && s.allows(a, o) {
+						blame(p, s.u.Packages[o.pkg].Name)
+					}
 				}
 			}
 		}
-	}
-	for _, p := range s.order {
-		c.Packages = append(c.Packages, Chosen{Package: &s.u.Packages[p], Wanted: wanted[p], Why: sorted(why[p])})
+		c.Packages = append(c.Packages, Chosen{Package: &s.u.Packages[p], Wanted: wanted[p], Why: sorted(why[p]), Pulled: pulled})
 	}
 	slices.SortFunc(c.Packages, func(a, b Chosen) int { return strings.Compare(a.Name, b.Name) })
 	c.Elided = sorted(s.elided)

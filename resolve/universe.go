@@ -144,4 +144,6 @@ type Chosen struct {
 	// Why holds the names of the members that need it, sorted; the text of
 	// a want stands quoted by its spelling, as in `want "zlib>=1.3"`.
 	Why []string
+	// Pulled: nothing needs it; it is there because all of Why are (When).
+	Pulled bool
 }

@@ -47,10 +47,10 @@ type parity struct {
 }
 
 var parities = []parity{
-	{"apk-v3.19", apk.Format{}, "x86_64", alpine("v3.19"), padded, 0},
-	{"deb-trixie", deb.Format{}, "amd64", debian("trixie"), none, 0},
-	{"deb-bookworm", deb.Format{}, "amd64", debian("bookworm"), none, 0},
-	{"deb-trixie-hard", deb.Format{}, "amd64", debian("trixie"), none, 0},
+	{"apk-v3.19", apk.Format{}, "x86_64", alpine("v3.19"), padded, 350},
+	{"deb-trixie", deb.Format{}, "amd64", debian("trixie"), none, 210},
+	{"deb-bookworm", deb.Format{}, "amd64", debian("bookworm"), none, 63},
+	{"deb-trixie-hard", deb.Format{}, "amd64", debian("trixie"), none, 42},
 }
 
 func none(int) int { return 0 }
@@ -131,6 +131,9 @@ func apkindex(t testing.TB, path string) string {
 	}
 }
 
+// PARITY_EXTRA names a folder of more oracles, ORACLE.ANYTHING.json, that are
+// printed but set no level.
+//
 // TestParity asks Solve what a distribution's own tool was asked, and
 // compares. A closure that differs is printed with both sides.
 func TestParity(t *testing.T) {
@@ -148,13 +151,15 @@ func (p parity) run(t *testing.T) {
 	}
 	u := p.universe(t)
 	lost := p.lost
-	for _, file := range files {
-		p.compare(t, u, file, lost)
-		lost = none
+	for i, file := range files {
+		if exact := p.compare(t, u, file, lost); i == 0 && exact < p.exact {
+			t.Errorf("%d cases exact, %d before", exact, p.exact)
+		}
+		lost = none // files that come from elsewhere are whole
 	}
 }
 
-func (p parity) compare(t *testing.T, u *resolve.Universe, file string, lost func(int) int) {
+func (p parity) compare(t *testing.T, u *resolve.Universe, file string, lost func(int) int) (exact int) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -163,7 +168,7 @@ func (p parity) compare(t *testing.T, u *resolve.Universe, file string, lost fun
 	if err := json.Unmarshal(data, &o); err != nil {
 		t.Fatal(err)
 	}
-	var exact, smaller, larger, differs, solved, refused int
+	var smaller, larger, differs, solved, refused int
 	var list []string
 	start := time.Now()
 	for _, c := range o.Cases {
@@ -196,9 +201,7 @@ func (p parity) compare(t *testing.T, u *resolve.Universe, file string, lost fun
 	for _, l := range list {
 		fmt.Println("   ", l)
 	}
-	if exact < p.exact {
-		t.Errorf("%s: %d of %d exact, %d before", file, exact, len(o.Cases), p.exact)
-	}
+	return exact
 }
 
 func (p parity) ask(t *testing.T, u *resolve.Universe, c oracleCase) ([]string, error) {
