@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/renameio/v2"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -14,6 +16,7 @@ import (
 	"compose/internal/cas"
 	"compose/internal/fault"
 	"compose/internal/oci"
+	"compose/internal/oci/registry"
 	"compose/internal/sign"
 	"compose/rootfs"
 )
@@ -40,12 +43,17 @@ func (a *app) publish(ctx context.Context, env build.Env, p *project, flags buil
 	if flags.push != "" {
 		bundle.Name = flags.push
 	}
-	var err error
-	if bundle.Artifacts, err = artifacts(ctx, bundle.Name, built, index, proof, key); err != nil {
+	referrers, err := sboms(built, proof)
+	if err != nil {
 		return err
 	}
-	if key != nil {
-		bundle.Marks = mark(index)
+	signatures, err := signAll(ctx, bundle.Name, built, index, proof, key)
+	if err != nil {
+		return err
+	}
+	bundle.Artifacts = referrers
+	if err := addSignatures(bundle, signatures); err != nil {
+		return err
 	}
 	if isLayout(output) {
 		_, err = bundle.WriteLayout(ctx, output, env.Store)
@@ -60,9 +68,33 @@ func (a *app) publish(ctx context.Context, env build.Env, p *project, flags buil
 			return err
 		}
 	}
-	if flags.push != "" {
-		return push(ctx, bundle, flags.push, env.Store)
+	if flags.push == "" {
+		return nil
 	}
+	bundle.Artifacts = referrers
+	return a.push(ctx, bundle, flags.push, env.Store, signatures)
+}
+
+// push brings the image to a registry: its signatures before its tag.
+func (a *app) push(ctx context.Context, bundle *oci.Bundle, ref string, store cas.Store, signatures []signature) error {
+	var client registry.Client
+	pushed, err := client.Push(ctx, ref, bundle, store, func(ctx context.Context, image name.Digest) error {
+		place := sign.AtRegistry(image, client.Options()...)
+		for _, s := range signatures {
+			if err := place.Attach(ctx, s.of, s.artifacts...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	was := ""
+	if !pushed.Previous.IsZero() && pushed.Previous != pushed.Digest {
+		was = ", which was " + pushed.Previous.String()
+	}
+	a.log().Info(fmt.Sprintf("pushed %s%s", ref, was))
 	return nil
 }
 
@@ -78,9 +110,8 @@ func (a *app) writeRootfs(ctx context.Context, env build.Env, output string, bui
 	return err
 }
 
-// artifacts are what stands beside the image: the SBOM of each platform and,
-// with a key, the signature and the attestations.
-func artifacts(ctx context.Context, reference string, built []build.Built, index *oci.Index, proof *build.Proof, key *sign.Key) ([]oci.Artifact, error) {
+// sboms are the SBOMs of all platforms, as referrers.
+func sboms(built []build.Built, proof *build.Proof) ([]oci.Artifact, error) {
 	var list []oci.Artifact
 	for i, b := range built {
 		r, err := oci.NewReferrer(b.Image.Manifest.Descriptor, spdxMediaType, proof.SBOMs[i])
@@ -89,41 +120,60 @@ func artifacts(ctx context.Context, reference string, built []build.Built, index
 		}
 		list = append(list, r)
 	}
+	return list, nil
+}
+
+// A signature is what a key says of one manifest.
+type signature struct {
+	of        sign.Image
+	artifacts []sign.Artifact
+}
+
+// signAll signs the image and states its provenance, and the SBOM of each of
+// its platforms; without a key it gives nothing.
+func signAll(ctx context.Context, reference string, built []build.Built, index *oci.Index, proof *build.Proof, key *sign.Key) ([]signature, error) {
 	if key == nil {
-		return list, nil
+		return nil, nil
 	}
-	root := signed(index.Root)
-	signature, err := key.Sign(ctx, root, reference)
+	root := signature{of: signed(index.Root)}
+	own, err := key.Sign(ctx, root.of, reference)
 	if err != nil {
 		return nil, err
 	}
-	provenance, err := key.Attest(ctx, root, reference, sign.SLSA, proof.Provenance)
+	provenance, err := key.Attest(ctx, root.of, reference, sign.SLSA, proof.Provenance)
 	if err != nil {
 		return nil, err
 	}
-	of := map[sign.Image][]sign.Artifact{root: {signature, provenance}}
-	order := []sign.Image{root}
+	root.artifacts = []sign.Artifact{own, provenance}
+	list := []signature{root}
 	for i, b := range built {
 		img := signed(b.Image.Manifest)
 		att, err := key.Attest(ctx, img, reference, sign.SPDX, proof.SBOMs[i])
 		if err != nil {
 			return nil, err
 		}
-		if _, ok := of[img]; !ok {
-			order = append(order, img)
-		}
-		of[img] = append(of[img], att)
-	}
-	for _, img := range order {
-		manifests, err := sign.Manifests(img, of[img])
-		if err != nil {
-			return nil, err
-		}
-		for _, m := range manifests {
-			list = append(list, packed(m, img == root))
+		if img == root.of {
+			list[0].artifacts = append(list[0].artifacts, att)
+		} else {
+			list = append(list, signature{img, []sign.Artifact{att}})
 		}
 	}
 	return list, nil
+}
+
+// addSignatures puts signatures beside the image in a layout.
+func addSignatures(bundle *oci.Bundle, signatures []signature) error {
+	for i, s := range signatures {
+		manifests, err := sign.Manifests(s.of, s.artifacts)
+		if err != nil {
+			return err
+		}
+		for _, m := range manifests {
+			bundle.Artifacts = append(bundle.Artifacts, packed(m, i == 0))
+		}
+		bundle.Marks = mark(bundle.Index)
+	}
+	return nil
 }
 
 const spdxMediaType = "application/spdx+json"

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -12,6 +14,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"compose/internal/testrepo"
@@ -31,6 +34,8 @@ func TestMain(m *testing.M) {
 //	                        ./repo, serves it on loopback, and puts its URL in
 //	                        place of $REPO in every *.yaml; its key is repo.key
 //	stop                    stops serving
+//	registry                starts an empty image registry on loopback, at
+//	                        $REGISTRY
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",

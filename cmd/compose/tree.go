@@ -1,24 +1,37 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/spf13/cobra"
 
 	"compose/internal/build"
+	"compose/internal/oci"
+	"compose/internal/oci/registry"
+	"compose/manifest"
 	"compose/rootfs"
 )
 
 func (a *app) treeCommand() *cobra.Command {
 	var platforms []string
 	c := &cobra.Command{
-		Use:   "tree image.yaml",
+		Use:   "tree image.yaml|IMAGE",
 		Short: "Print the files of an image",
-		Long: `Tree prints every file of the image that the manifest describes, as ls -l
-would: mode, numeric owner, size, the first digits of its SHA-256, path.`,
+		Long: `Tree prints every file of the image that a manifest describes, or that an OCI
+layout, an archive (.tar) or a registry has, as ls -l would: mode, numeric
+owner, size, the first digits of its SHA-256, path.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			trees, err := a.treesOf(cmd, args[0], platforms)
+			find := a.imageTrees
+			if isManifest(args[0]) {
+				find = a.manifestTrees
+			}
+			trees, err := find(cmd.Context(), args[0], platforms)
 			if err != nil {
 				return err
 			}
@@ -33,8 +46,18 @@ would: mode, numeric owner, size, the first digits of its SHA-256, path.`,
 			return nil
 		},
 	}
-	c.Flags().StringSliceVar(&platforms, "platform", nil, "print these `PLATFORMS` instead of the manifest's")
+	c.Flags().StringSliceVar(&platforms, "platform", nil, "print these `PLATFORMS` only")
 	return c
+}
+
+// isManifest reports whether an argument names a manifest rather than an
+// image: a YAML file, or a folder that has image.yaml.
+func isManifest(arg string) bool {
+	if strings.HasSuffix(arg, ".yaml") || strings.HasSuffix(arg, ".yml") {
+		return true
+	}
+	_, err := os.Stat(filepath.Join(arg, "image.yaml"))
+	return err == nil
 }
 
 type platformTree struct {
@@ -42,8 +65,8 @@ type platformTree struct {
 	tree     *rootfs.Tree
 }
 
-// treesOf gives the trees of an image, one for each platform.
-func (a *app) treesOf(cmd *cobra.Command, path string, platforms []string) ([]platformTree, error) {
+// manifestTrees gives the trees that a manifest and its lock describe.
+func (a *app) manifestTrees(ctx context.Context, path string, platforms []string) ([]platformTree, error) {
 	p, err := a.open(path, platforms)
 	if err != nil {
 		return nil, err
@@ -53,11 +76,11 @@ func (a *app) treesOf(cmd *cobra.Command, path string, platforms []string) ([]pl
 	if err != nil {
 		return nil, err
 	}
-	lock, err := a.lockFor(cmd.Context(), env, p, false, false)
+	lock, err := a.lockFor(ctx, env, p, false, false)
 	if err != nil {
 		return nil, err
 	}
-	built, err := build.Images(cmd.Context(), env, p.image, lock)
+	built, err := build.Images(ctx, env, p.image, lock)
 	if err != nil {
 		return nil, err
 	}
@@ -66,4 +89,47 @@ func (a *app) treesOf(cmd *cobra.Command, path string, platforms []string) ([]pl
 		trees = append(trees, platformTree{b.Platform.String(), b.Tree})
 	}
 	return trees, nil
+}
+
+// imageTrees gives the trees of an image that is there.
+func (a *app) imageTrees(ctx context.Context, image string, platforms []string) ([]platformTree, error) {
+	stored, err := openImage(ctx, image)
+	if err != nil {
+		return nil, err
+	}
+	defer stored.Close()
+	images := stored.Images
+	if len(platforms) > 0 {
+		wanted, err := manifest.ParsePlatforms(platforms)
+		if err != nil {
+			return nil, &usageError{err}
+		}
+		images = nil
+		for _, w := range wanted {
+			img, err := stored.Image(v1.Platform{OS: w.OS, Architecture: w.Arch, Variant: w.Variant})
+			if err != nil {
+				return nil, err
+			}
+			images = append(images, img)
+		}
+	}
+	var trees []platformTree
+	for _, img := range images {
+		tree, err := img.Tree(ctx, nil)
+		if err != nil {
+			return nil, err
+		}
+		trees = append(trees, platformTree{oci.PlatformName(img.Platform), tree})
+	}
+	return trees, nil
+}
+
+// openImage finds IMAGE: a layout folder, an archive, or a reference into a
+// registry.
+func openImage(ctx context.Context, image string) (*oci.Stored, error) {
+	_, err := os.Stat(image)
+	if err == nil || strings.HasSuffix(image, ".tar") || strings.HasPrefix(image, ".") || strings.HasPrefix(image, "/") {
+		return oci.Open(ctx, image)
+	}
+	return registry.Client{}.Open(ctx, image)
 }
