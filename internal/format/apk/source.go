@@ -41,19 +41,19 @@ func (Format) Arch(p manifest.Platform) (string, error) {
 func (Format) Expand(r manifest.Repository) ([]resolve.Source, error) {
 	src := resolve.Source{Kind: "apk", Pin: r.Name, Insecure: r.Insecure}
 	if r.Snapshot != "" {
-		return nil, r.Pos.Errorf("snapshot: Alpine has no archive of its past")
+		return nil, fault.New(fault.Usage, "snapshot: Alpine has no archive of its past")
 	}
 	if len(r.Suites) > 0 {
-		return nil, r.Pos.Errorf("suites: an apk repository has none")
+		return nil, fault.New(fault.Usage, "suites: an apk repository has none")
 	}
 	if r.Distribution == "" {
 		return longForm(r, src)
 	}
 	if r.Distribution != "alpine" {
-		return nil, r.Pos.Errorf("distribution %q: the apk format knows alpine", r.Distribution)
+		return nil, fault.New(fault.Usage, "distribution %q: the apk format knows alpine", r.Distribution)
 	}
 	if _, ok := minor(r.Release); !ok && r.Release != "edge" {
-		return nil, r.Pos.Errorf("alpine: %q is no release", r.Release).WithHint("v3.22, or edge")
+		return nil, fault.New(fault.Usage, "alpine: %q is no release; want v3.22, or edge", r.Release)
 	}
 	components := r.Components
 	if len(components) == 0 {
@@ -66,7 +66,7 @@ func (Format) Expand(r manifest.Repository) ([]resolve.Source, error) {
 	var list []resolve.Source
 	for _, c := range components {
 		if !resolve.CleanPath(c) || strings.Contains(c, "/") {
-			return nil, r.Pos.Errorf("component %q is no name", c)
+			return nil, fault.New(fault.Usage, "component %q is no name", c)
 		}
 		s := src
 		s.Name, s.Mirror, s.URL = prefix+"-"+c, "alpine", alpineURL+"/"+r.Release+"/"+c
@@ -80,10 +80,10 @@ func (Format) Expand(r manifest.Repository) ([]resolve.Source, error) {
 func longForm(r manifest.Repository, src resolve.Source) ([]resolve.Source, error) {
 	u, err := url.Parse(r.URL)
 	if err != nil || u.Scheme == "" {
-		return nil, r.Pos.Errorf("%q is no URL", r.URL)
+		return nil, fault.New(fault.Usage, "%q is no URL", r.URL)
 	}
 	if len(r.Components) > 0 {
-		return nil, r.Pos.Errorf("components: go with the short form, alpine: only").WithHint("give each component's URL an entry of its own")
+		return nil, fault.New(fault.Usage, "components: go with the short form, alpine: only; give each component's URL an entry of its own")
 	}
 	src.URL = strings.TrimRight(r.URL, "/")
 	if src.Name = r.Name; src.Name == "" {

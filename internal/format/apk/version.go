@@ -130,8 +130,8 @@ func compare(a, b string, prefix bool) int {
 	return int(d.kind - c.kind)
 }
 
-// Compare orders two versions as apk-tools 3 does. (apk-tools 2 read a number
-// with leading zeros in another way; Alpine's packages do not differ by that.)
+// Compare orders two versions as apk-tools 3 does. Version 2 differs where a
+// number behind a dot has leading zeros: 1.034 was later than 1.04 for it.
 func (Format) Compare(a, b string) int { return compare(a, b, false) }
 
 // Satisfies reports whether have is allowed by op and want. The operators <~

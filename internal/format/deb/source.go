@@ -55,10 +55,10 @@ func (Format) Expand(r manifest.Repository) ([]resolve.Source, error) {
 		return longForm(r, src)
 	}
 	if r.Distribution != "debian" {
-		return nil, r.Pos.Errorf("distribution %q: the deb format knows debian", r.Distribution)
+		return nil, fault.New(fault.Usage, "distribution %q: the deb format knows debian", r.Distribution)
 	}
 	if !isWord(r.Release) {
-		return nil, r.Pos.Errorf("debian: %q is no release", r.Release).WithHint("a codename, such as trixie")
+		return nil, fault.New(fault.Usage, "debian: %q is no release; want a codename, such as trixie", r.Release)
 	}
 	if len(src.Components) == 0 {
 		src.Components = []string{"main"}
@@ -73,7 +73,7 @@ func (Format) Expand(r manifest.Repository) ([]resolve.Source, error) {
 	if r.Snapshot != "" {
 		at, err := time.Parse("20060102T150405Z", r.Snapshot)
 		if err != nil {
-			return nil, r.Pos.Errorf("snapshot %q is no time", r.Snapshot).WithHint("such as 20261101T000000Z")
+			return nil, fault.New(fault.Usage, "snapshot %q is no time, such as 20261101T000000Z", r.Snapshot)
 		}
 		main.Mirror, security.Mirror = "debian-snapshot", "debian-snapshot"
 		main.URL = snapshotURL + "/debian/" + r.Snapshot
@@ -98,10 +98,10 @@ func (Format) Expand(r manifest.Repository) ([]resolve.Source, error) {
 func longForm(r manifest.Repository, src resolve.Source) ([]resolve.Source, error) {
 	u, err := url.Parse(r.URL)
 	if err != nil || u.Scheme == "" {
-		return nil, r.Pos.Errorf("%q is no URL", r.URL)
+		return nil, fault.New(fault.Usage, "%q is no URL", r.URL)
 	}
 	if r.Snapshot != "" {
-		return nil, r.Pos.Errorf("snapshot: goes with the short form, debian: only")
+		return nil, fault.New(fault.Usage, "snapshot: goes with the short form, debian: only")
 	}
 	src.Name, src.URL, src.Suites = r.Name, strings.TrimRight(r.URL, "/"), r.Suites
 	if src.Name == "" {
@@ -109,26 +109,26 @@ func longForm(r manifest.Repository, src resolve.Source) ([]resolve.Source, erro
 	}
 	src.Mirror = mirrorOf(src.URL)
 	if len(src.Suites) == 0 {
-		return nil, r.Pos.Errorf("repository %s has no suites", r.URL).WithHint("suites: [stable], or [./] where the packages lie in one folder")
+		return nil, fault.New(fault.Usage, "repository %s has no suites; write suites: [stable], or [./] where the packages lie in one folder", r.URL)
 	}
 	flats := 0
 	for _, s := range src.Suites {
 		if err := checkSuite(s); err != nil {
-			return nil, r.Pos.Errorf("%v", err)
+			return nil, fault.New(fault.Usage, "%v", err)
 		}
 		if flat(s) {
 			flats++
 		}
 	}
 	if flats > 0 && (flats < len(src.Suites) || len(src.Components) > 0) {
-		return nil, r.Pos.Errorf("a suite that ends in a slash is a folder: it has no components, and stands beside no other kind")
+		return nil, fault.New(fault.Usage, "a suite that ends in a slash is a folder: it has no components, and stands beside no other kind")
 	}
 	if flats == 0 && len(src.Components) == 0 {
 		src.Components = []string{"main"}
 	}
 	for _, c := range src.Components {
 		if !resolve.CleanPath(c) {
-			return nil, r.Pos.Errorf("component %q is no path", c)
+			return nil, fault.New(fault.Usage, "component %q is no path", c)
 		}
 	}
 	return []resolve.Source{src}, nil
