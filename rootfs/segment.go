@@ -53,26 +53,36 @@ func Segments(t *Tree) ([]Segment, error) {
 	}
 	slices.SortFunc(segments, func(a, b Segment) int { return strings.Compare(a.Package, b.Package) })
 	for _, s := range segments {
-		// All gave the byte order of the paths; a stable sort keeps it.
-		slices.SortStableFunc(s.Nodes, func(a, b *Node) int { return cmp.Compare(rank(a), rank(b)) })
+		sortNodes(s.Nodes)
 	}
 	return segments, nil
+}
+
+// sortNodes puts nodes in the order of a segment.
+func sortNodes(nodes []*Node) {
+	slices.SortFunc(nodes, func(a, b *Node) int { return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a.Path, b.Path)) })
 }
 
 // segmentOf is the package in whose segment n stands; "" is the first one. A
 // hard link goes where its file goes.
 func segmentOf(t *Tree, n *Node) (string, error) {
-	if n.Type == Hardlink {
-		file := t.Get(n.Link)
-		if file == nil || file.Type != Regular {
-			return "", fmt.Errorf("/%s: hard link to /%s, which is no file in the tree", n.Path, n.Link)
-		}
-		n = file
-	}
-	if n.Type == Dir || isOSRelease(n) {
-		return "", nil
+	n, err := fileOf(t, n)
+	if err != nil || n.Type == Dir || isOSRelease(n) {
+		return "", err
 	}
 	return n.Package, nil
+}
+
+// fileOf is the file behind a hard link, and n itself otherwise.
+func fileOf(t *Tree, n *Node) (*Node, error) {
+	if n.Type != Hardlink {
+		return n, nil
+	}
+	file := t.Get(n.Link)
+	if file == nil || file.Type != Regular {
+		return nil, fmt.Errorf("/%s: hard link to /%s, which is no file in the tree", n.Path, n.Link)
+	}
+	return file, nil
 }
 
 func isOSRelease(n *Node) bool { return n.Path == "etc/os-release" || n.Path == "usr/lib/os-release" }
@@ -80,16 +90,18 @@ func isOSRelease(n *Node) bool { return n.Path == "etc/os-release" || n.Path == 
 // rank orders the nodes of a segment before their paths do.
 func rank(n *Node) int {
 	switch {
-	case n.Type == Dir:
+	case n.Path == ".":
 		return 0
-	case n.Type == Hardlink:
-		return 4
-	case isOSRelease(n):
+	case n.Type == Dir:
 		return 1
-	case n.Origin == "package-database":
+	case n.Type == Hardlink:
+		return 5
+	case isOSRelease(n):
 		return 2
-	default:
+	case n.Origin == "package-database":
 		return 3
+	default:
+		return 4
 	}
 }
 

@@ -156,7 +156,7 @@ func testTree(t *testing.T, store cas.Store, nodes []Node, text map[string]strin
 	t.Helper()
 	tree := NewTree()
 	order := rand.Perm(len(nodes))
-	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(rank(&nodes[i])/4, rank(&nodes[j])/4) })
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(rank(&nodes[i])/5, rank(&nodes[j])/5) })
 	for _, i := range order {
 		n := nodes[i]
 		if n.Type == Regular {

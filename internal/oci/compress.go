@@ -90,7 +90,7 @@ func compress(ctx context.Context, segments []rootfs.Segment, store cas.Store, o
 		store: store, plan: p, method: method,
 		cut:     make(chan *chunk, 1),
 		hashed:  make(chan *chunk, 1),
-		ordered: make(chan *chunk, 2*o.Jobs),
+		ordered: make(chan *chunk, o.Jobs),
 	}
 	pl.buffers.New = func() any { return new([chunkSize]byte) }
 	var l Layer

@@ -58,9 +58,8 @@ func words(size int) string {
 	return string(b[:size])
 }
 
-// segmentsOf makes the segments of a tree of files whose contents go to
-// store.
-func segmentsOf(t testing.TB, store cas.Store, files []file) []rootfs.Segment {
+// treeOfFiles makes the tree of files whose contents go to store.
+func treeOfFiles(t testing.TB, store cas.Store, files []file) *rootfs.Tree {
 	t.Helper()
 	tree := rootfs.NewTree()
 	order := rand.Perm(len(files))
@@ -80,11 +79,35 @@ func segmentsOf(t testing.TB, store cas.Store, files []file) []rootfs.Segment {
 			t.Fatal(err)
 		}
 	}
-	segments, err := rootfs.Segments(tree)
+	return tree
+}
+
+// segmentsOf makes the segments of such a tree.
+func segmentsOf(t testing.TB, store cas.Store, files []file) []rootfs.Segment {
+	t.Helper()
+	segments, err := rootfs.Segments(treeOfFiles(t, store, files))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return segments
+}
+
+// splitLayers makes a layer for each package, and one on top.
+func splitLayers(t testing.TB, store cas.Store, files []file, compression string) []Layer {
+	t.Helper()
+	parts, err := rootfs.Split(treeOfFiles(t, store, files), func(pkg string) rootfs.Origin { return rootfs.Origin{Name: pkg, Built: 100} }, 20, testEpoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var layers []Layer
+	for _, p := range parts {
+		l, err := NewLayer(t.Context(), p.Segments, store, LayerOptions{Compression: compression, Epoch: p.Epoch})
+		if err != nil {
+			t.Fatal(err)
+		}
+		layers = append(layers, l)
+	}
+	return layers
 }
 
 func newLayer(t testing.TB, store cas.Store, files []file, o LayerOptions) Layer {

@@ -227,6 +227,7 @@ func (m *merger) node(name string, h *tar.Header, r io.Reader) (n rootfs.Node, e
 	case rootfs.Symlink:
 		n.Mode, n.Link = 0o777, h.Linkname
 	case rootfs.Hardlink:
+		n = rootfs.Node{Path: name, Type: typ, Origin: m.origin}
 		n.Link, err = cleanName(h.Linkname)
 	case rootfs.Char, rootfs.Block:
 		n.Major, n.Minor = uint32(h.Devmajor), uint32(h.Devminor)
@@ -326,7 +327,9 @@ func (m *merger) add(n rootfs.Node) error {
 			return nil // a link to itself
 		}
 		if file != nil && file.Type == rootfs.Symlink { // a further name of a symbolic link
-			n.Type, n.Link, n.Mode, n.MTime = rootfs.Symlink, file.Link, file.Mode, file.MTime
+			target := *file
+			target.Path, target.Origin = n.Path, n.Origin
+			n = target
 		}
 	}
 	if old != nil && (old.Type != rootfs.Dir || n.Type != rootfs.Dir) {
