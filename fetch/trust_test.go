@@ -115,6 +115,7 @@ func TestN12(t *testing.T) {
 		{public, "172.16.0.1", false},
 		{public, "192.168.1.1", false},
 		{public, "100.64.0.1", false},
+		{public, "::ffff:100.64.0.1", false},
 		{public, "fd00::1", false},
 		{public, "169.254.169.254", false},
 		{public, "fe80::1%eth0", false},
@@ -165,22 +166,38 @@ func TestN12Dialled(t *testing.T) {
 	}
 }
 
-// A redirect from a public host to this machine, by way of a proxy.
+// A redirect from a public host to this machine or its network, by way of a
+// proxy: the proxy would go there for us.
 func TestN12ByProxy(t *testing.T) {
 	target := &seen{}
-	inside := plainServer(t, target)
-	proxy := plainServer(t, &seen{handle: func(w http.ResponseWriter, r *http.Request) bool {
-		w.Header().Set("Location", inside+"/golden.deb")
-		w.WriteHeader(http.StatusMovedPermanently)
-		return true
-	}})
-	c, src := fetcher(t, "http://mirror.example.org")
-	c.Getenv = env(map[string]string{"http_proxy": proxy})
-	if err := fetchGolden(t, c, src); fault.Of(err) != fault.NetRedirect || !strings.Contains(err.Error(), "redirect from a public to a loopback address refused") {
-		t.Errorf("got %s: %v", fault.Of(err), err)
+	for inside, want := range map[string]string{plainServer(t, target): "loopback", "http://10.1.2.3": "private"} {
+		proxied := &seen{handle: func(w http.ResponseWriter, r *http.Request) bool {
+			w.Header().Set("Location", inside+"/golden.deb")
+			w.WriteHeader(http.StatusMovedPermanently)
+			return r.Host == "mirror.example.org"
+		}}
+		c, src := fetcher(t, "http://mirror.example.org")
+		c.Getenv = env(map[string]string{"http_proxy": plainServer(t, proxied)})
+		if err := fetchGolden(t, c, src); fault.Of(err) != fault.NetRedirect || !strings.Contains(err.Error(), "redirect from a public to a "+want+" address refused") {
+			t.Errorf("got %s: %v", fault.Of(err), err)
+		}
+		if n := len(proxied.all()); n != 1 {
+			t.Errorf("%s: the proxy was asked %d times", want, n)
+		}
 	}
 	if n := len(target.all()); n != 0 {
 		t.Errorf("%d requests got there", n)
+	}
+}
+
+// M-08: what a proxy says of itself is shown, but steers no terminal.
+func TestM08(t *testing.T) {
+	proxy := serve(t, raw("HTTP/1.1 403 go\x1b[31mred\u202e\r\n\r\n"))
+	c, src := fetcher(t, "https://mirror.example.org")
+	c.Getenv = env(map[string]string{"https_proxy": proxy.URL})
+	err := fetchGolden(t, c, src)
+	if fault.Of(err) != fault.Transfer || strings.ContainsAny(err.Error(), "\x1b\u202e") {
+		t.Errorf("got %s: %q", fault.Of(err), err)
 	}
 }
 
