@@ -47,7 +47,7 @@ type Refusal struct {
 const (
 	KindUnknown   = "unknown"   // no repository has the name
 	KindVersion   = "version"   // the name exists, but not in that version
-	KindAmbiguous = "ambiguous" // several packages provide it, and none is called so
+	KindAmbiguous = "ambiguous" // packages provide it, and none is called so
 	KindExcluded  = "excluded"  // another want excludes it
 	KindConflict  = "conflict"  // packages that are needed shut each other out
 	KindSource    = "source"    // repositories of different signers have it, with different contents
@@ -102,7 +102,10 @@ func (e *Unsatisfied) cause() string {
 		}
 		return who + "but there is only " + strings.Join(e.Versions, ", ")
 	case KindAmbiguous:
-		return "several packages provide it, and none is called so"
+		if who != "" {
+			return who + "which packages only provide"
+		}
+		return "packages provide it, and none is called so"
 	case KindExcluded:
 		if who == "" {
 			return fmt.Sprintf("%q excludes it", e.Against[0].Text)
@@ -122,9 +125,10 @@ func (e *Unsatisfied) cause() string {
 // refuse makes the error of e: exit code 3.
 func refuse(e *Unsatisfied) error { return fault.New(fault.NoSolution, "%w", e) }
 
-// ambiguous refuses a want that several packages merely provide.
-func (s *solver) ambiguous(w Want, offers []int32) error {
-	e := &Unsatisfied{Kind: KindAmbiguous, Want: w.Text, Ref: w.Ref, Need: clauseText(w.Clause)}
+// ambiguous refuses a want, or what the last of a chain needs, that packages
+// merely provide.
+func (s *solver) ambiguous(w Want, chain []string, offers []int32) error {
+	e := &Unsatisfied{Kind: KindAmbiguous, Want: w.Text, Ref: w.Ref, Chain: chain, Need: clauseText(w.Clause)}
 	for _, p := range offers {
 		k := &s.u.Packages[p]
 		if !slices.ContainsFunc(e.Refused, func(r Refusal) bool { return r.Name == k.Name }) {
@@ -134,6 +138,54 @@ func (s *solver) ambiguous(w Want, offers []int32) error {
 	slices.SortFunc(e.Refused, func(a, b Refusal) int { return strings.Compare(a.Name, b.Name) })
 	e.Hints = []string{fmt.Sprintf("name one of them instead, or write prefer: [%s]", e.Refused[0].Name)}
 	return refuse(e)
+}
+
+// unnamed refuses a closure with a package that is there only for a name that
+// it provides without a version, as Manners.Bare says.
+func (s *solver) unnamed() error {
+	if !s.manners.Bare {
+		return nil
+	}
+	named := make([]bool, len(s.u.Packages))
+	each := func(n *need, f func(offer)) {
+		for _, a := range n.clause {
+			for _, o := range s.index.of(a.Name) {
+				if s.taken[o.pkg] && s.allows(a, o) {
+					f(o)
+				}
+			}
+		}
+	}
+	note := func(o offer) { named[o.pkg] = named[o.pkg] || o.own || o.version != "" }
+	for i := range s.roots {
+		each(&s.roots[i], note)
+	}
+	for _, p := range s.order {
+		for i := range s.needs[p] {
+			each(&s.needs[p][i], note)
+		}
+		k := &s.u.Packages[p]
+		named[p] = named[p] || k.Priority > 0 || s.preferred(p) < len(s.prefer) || len(k.When) > 0 && s.holds(p)
+	}
+	for i := range s.roots {
+		n := &s.roots[i]
+		settled := len(n.offers) == 0
+		each(n, func(o offer) { settled = settled || named[o.pkg] })
+		if !settled {
+			return s.ambiguous(s.wants[i], nil, n.offers)
+		}
+	}
+	for _, p := range s.order {
+		for i := range s.needs[p] {
+			n := &s.needs[p][i]
+			settled := n.elided || n.soft
+			each(n, func(o offer) { settled = settled || named[o.pkg] })
+			if !settled {
+				return s.ambiguous(Want{Clause: n.clause, Text: clauseText(n.clause), Ref: -1}, []string{s.title(p)}, n.offers)
+			}
+		}
+	}
+	return nil
 }
 
 // giveUp tells that the step budget is spent (threats.md K-09).
@@ -349,8 +401,8 @@ func (x *explanation) chain(p int32) []string {
 	return out
 }
 
-func (x *explanation) title(p int32) string {
-	k := &x.u.Packages[p]
+func (s *solver) title(p int32) string {
+	k := &s.u.Packages[p]
 	return k.Name + " " + k.Version
 }
 

@@ -21,8 +21,9 @@ type Manners struct {
 	Exclusive bool
 
 	// Bare: a name provided without a version satisfies a constraint on
-	// its version (apk), and a package that provides it so is taken for it
-	// only when it has a Priority or something needs it by its own name.
+	// its version (apk). But a package is not taken for such a name alone,
+	// unless it has a Priority or a preference decides: the want is refused
+	// with the names to choose from.
 	Bare bool
 
 	// ByProvided: the version at which packages provide a name decides

@@ -51,7 +51,7 @@ func Solve(u *Universe, wants []Want, o Options) (*Closure, error) {
 		case result == stuck:
 			return nil, s.explain()
 		case result == done:
-			if err := s.trust(); err != nil {
+			if err := cmp.Or(s.trust(), s.unnamed()); err != nil {
 				return nil, err
 			}
 			return s.closure(), nil
@@ -183,7 +183,7 @@ func (s *solver) addWants() error {
 		if s.manners.Named {
 			n.offers = s.named(w.Clause, n.offers)
 			if s.undecided(w.Clause, n.offers) {
-				return s.ambiguous(w, n.offers)
+				return s.ambiguous(w, nil, n.offers)
 			}
 		}
 		s.roots[i] = n
