@@ -48,7 +48,12 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"repo":  serveRepo,
 			"exits": exits,
-			"stop":  func(ts *testscript.TestScript, _ bool, _ []string) { stopServing(ts) },
+			"registry": func(ts *testscript.TestScript, _ bool, _ []string) {
+				srv := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true)))
+				ts.Defer(srv.Close)
+				ts.Setenv("REGISTRY", strings.TrimPrefix(srv.URL, "http://"))
+			},
+			"stop": func(ts *testscript.TestScript, _ bool, _ []string) { stopServing(ts) },
 		},
 		RequireUniqueNames: true,
 	})

@@ -99,7 +99,8 @@ func sourceEntries(env Env, f manifest.File, top rootfs.Node) ([]rootfs.Entry, e
 		default:
 			return fault.New(fault.UnsafeEntry, "%s: a %s; files: takes files, folders and links", name, info.Mode().Type())
 		}
-		es = append(es, rootfs.Entry{Node: n, Owner: f.Owner})
+		merge := n.Type == rootfs.Dir && (name != f.Source.Path || f.Mode < 0)
+		es = append(es, rootfs.Entry{Node: n, Owner: f.Owner, Merge: merge})
 		return nil
 	})
 	return es, err

@@ -117,12 +117,7 @@ func recipe(env Env, img *manifest.Image, lock *resolve.Lock, arch string, packa
 		UIDs: lock.Users, GIDs: lock.Groups,
 		Database: img.Database, Epoch: lock.Epoch, Contents: env.Store,
 	}
-	for _, u := range img.Users {
-		r.Users = append(r.Users, rootfs.User{Name: u.Name, UID: u.UID, GID: u.GID, Groups: u.Groups, Home: u.Home, Shell: u.Shell, Comment: u.Comment})
-	}
-	for _, g := range img.Groups {
-		r.Groups = append(r.Groups, rootfs.Group{Name: g.Name, GID: g.GID, Members: g.Members})
-	}
+	r.Users, r.Groups = accounts(img)
 	for _, g := range img.Remove {
 		r.Remove = append(r.Remove, rootfs.Glob{Text: g.Text, Keep: g.Keep})
 	}
@@ -133,6 +128,17 @@ func recipe(env Env, img *manifest.Image, lock *resolve.Lock, arch string, packa
 		r.Allow = append(r.Allow, a.Item)
 	}
 	return r
+}
+
+// accounts are the accounts of the manifest.
+func accounts(img *manifest.Image) (users []rootfs.User, groups []rootfs.Group) {
+	for _, u := range img.Users {
+		users = append(users, rootfs.User{Name: u.Name, UID: u.UID, GID: u.GID, Groups: u.Groups, Home: u.Home, Shell: u.Shell, Comment: u.Comment})
+	}
+	for _, g := range img.Groups {
+		groups = append(groups, rootfs.Group{Name: g.Name, GID: g.GID, Members: g.Members})
+	}
+	return users, groups
 }
 
 // conventions is f, or a plain nil where there is no format.

@@ -42,9 +42,12 @@ func Lock(ctx context.Context, env Env, img *manifest.Image, choices []Choice, p
 		}
 		lock.Platforms = append(lock.Platforms, p)
 	}
-	lock.Users, lock.Groups, err = allocate(img, previous)
-	if err != nil {
-		return nil, err
+	if previous == nil {
+		previous = &resolve.Lock{}
+	}
+	users, groups := accounts(img)
+	if lock.Users, lock.Groups, err = rootfs.Numbers(users, groups, previous.Users, previous.Groups); err != nil {
+		return nil, fault.New(fault.Usage, "%s: %w", img.File, err)
 	}
 	return lock, nil
 }
@@ -97,39 +100,6 @@ func locked(k resolve.Chosen, u *resolve.Universe) resolve.Locked {
 		l.SourceVersion = k.SourceVersion
 	}
 	return l
-}
-
-// allocate gives every account of the manifest that states no number one, in
-// the order of names; a number that previous gave stays.
-func allocate(img *manifest.Image, previous *resolve.Lock) (users, groups map[string]int, err error) {
-	if previous == nil {
-		previous = &resolve.Lock{}
-	}
-	var us, gs []rootfs.ID
-	for _, u := range img.Users {
-		us = append(us, rootfs.ID{Name: u.Name, ID: u.UID})
-	}
-	for _, g := range img.Groups {
-		gs = append(gs, rootfs.ID{Name: g.Name, ID: g.GID})
-	}
-	if users, err = numbers(us, previous.Users); err != nil {
-		return nil, nil, fault.New(fault.Usage, "%s: users: %w", img.File, err)
-	}
-	if groups, err = numbers(gs, previous.Groups); err != nil {
-		return nil, nil, fault.New(fault.Usage, "%s: groups: %w", img.File, err)
-	}
-	return users, groups, nil
-}
-
-// numbers is rootfs.Allocate for those of ids that state no number.
-func numbers(ids []rootfs.ID, previous map[string]int) (map[string]int, error) {
-	all, err := rootfs.Allocate(ids, previous)
-	for _, id := range ids {
-		if id.ID >= 0 {
-			delete(all, id.Name)
-		}
-	}
-	return all, err
 }
 
 // Stale says why lock does not answer for img on its platforms; "" if it does.
