@@ -10,12 +10,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 
 	"compose/internal/cas"
 	"compose/internal/fault"
@@ -274,6 +276,62 @@ func TestNoSpace(t *testing.T) {
 		if _, err := (&stage{target: "out.tar", file: f}).Write([]byte("x")); fault.Of(err) != fault.LocalSpace {
 			t.Errorf("got %v", err)
 		}
+	}
+}
+
+// A disk that is full costs one clear message and leaves nothing (C-07).
+func TestFullDisk(t *testing.T) {
+	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
+		testrepo.Skip(t, "mounting a small file system needs root, and Linux")
+	}
+	dir := t.TempDir()
+	if err := syscall.Mount("none", dir, "tmpfs", 0, "size=256k"); err != nil {
+		testrepo.Skip(t, "mount: %v", err)
+	}
+	defer syscall.Unmount(dir, 0)
+	store := cas.NewMem()
+	b := newBundle(t, store, "gzip", amd64)
+	segments := segmentsOf(t, store, sample)
+	for name, output := range map[string]func(path string) (bool, error){
+		"layout":     func(path string) (bool, error) { return b.WriteLayout(t.Context(), path, store) },
+		"sample.tar": func(path string) (bool, error) { return b.WriteArchive(t.Context(), path, store) },
+		"rootfs.tar": func(path string) (bool, error) { return WriteRootfs(t.Context(), path, segments, store, 0) },
+	} {
+		_, err := output(filepath.Join(dir, name))
+		if fault.Of(err) != fault.LocalSpace || !strings.Contains(err.Error(), " free; nothing was written: ") {
+			t.Errorf("%s: got %v", name, err)
+		}
+		if left := names(t, dir); len(left) > 0 {
+			t.Errorf("%s: left behind: %q", name, left)
+		}
+	}
+}
+
+// Any number of builds may write the same output; whichever is last, it is
+// whole.
+func TestWritersDoNotMeet(t *testing.T) {
+	store := cas.NewMem()
+	one, two := newBundle(t, store, "gzip", amd64), newBundle(t, store, "zstd", amd64)
+	dir := t.TempDir()
+	layout, archive := filepath.Join(dir, "layout"), filepath.Join(dir, "archive.tar")
+	var g errgroup.Group
+	for i := range 16 {
+		b := one
+		if i%2 == 1 {
+			b = two
+		}
+		g.Go(func() error {
+			_, err := b.WriteLayout(t.Context(), layout, store)
+			_, err2 := b.WriteArchive(t.Context(), archive, store)
+			return errors.Join(err, err2)
+		})
+	}
+	must(t, g.Wait())
+	for _, path := range []string{layout, archive} {
+		checkSample(t, readTree(t, path, amd64, nil))
+	}
+	if got := names(t, dir); !slices.Equal(got, []string{"archive.tar", "layout"}) {
+		t.Errorf("left behind: %q", got)
 	}
 }
 

@@ -159,8 +159,11 @@ func (s *stage) replace() error {
 	if err := os.Rename(s.path, s.target); !errors.Is(err, syscall.ENOTEMPTY) && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
+	// What stood there before is removed as well as it can be: another build
+	// may take it for abandoned, which it is, and help.
 	if exchange(s.path, s.target) == nil {
-		return os.RemoveAll(s.path)
+		os.RemoveAll(s.path)
+		return nil
 	}
 	old := s.path + ".old"
 	if err := os.Rename(s.target, old); err != nil {
@@ -170,7 +173,8 @@ func (s *stage) replace() error {
 		os.Rename(old, s.target)
 		return err
 	}
-	return os.RemoveAll(old)
+	os.RemoveAll(old)
+	return nil
 }
 
 // abort removes the stage; it is harmless after commit.
