@@ -94,7 +94,7 @@ func (l *Layout) top(index *v1.IndexManifest) (*v1.Descriptor, error) {
 // kindOf is the kind of artifacts that an entry of a layout's index stands
 // for; "" for anything else.
 func kindOf(d v1.Descriptor) Kind {
-	for _, k := range []Kind{Signature, Attestation} {
+	for _, k := range kinds {
 		if d.Annotations[kindKey] == kindPrefix+string(k) || d.ArtifactType == artifactTypes[k] {
 			return k
 		}
@@ -372,7 +372,7 @@ func (l *Layout) attach(ctx context.Context, img Image, list []Artifact) (*chang
 		if err != nil {
 			return nil, err
 		}
-		if of != img.Digest {
+		if of != img.Digest || kindOf(d) == Bundle {
 			held = append(held, d)
 			continue
 		}
@@ -394,7 +394,7 @@ func (l *Layout) attach(ctx context.Context, img Image, list []Artifact) (*chang
 	for _, m := range manifests {
 		d := descriptor(m.MediaType, m.Bytes)
 		d.ArtifactType = m.ArtifactType()
-		if main { // cosign looks for one image and its artifacts
+		if main && m.Kind != Bundle { // cosign looks for one image and its artifacts
 			d.Annotations = LayoutMark(string(m.Kind))
 		}
 		kept = append(kept, d)

@@ -76,6 +76,9 @@ func (r *Registry) tag(img Image, kind Kind) name.Tag {
 
 // Artifacts gives what is attached to img, of one kind.
 func (r *Registry) Artifacts(ctx context.Context, img Image, kind Kind) ([]Artifact, error) {
+	if kind == Bundle {
+		return r.bundles(ctx, img)
+	}
 	tag := r.tag(img, kind)
 	d, err := remote.Get(tag, r.opts(ctx)...)
 	if missingAtRegistry(err) {
@@ -88,6 +91,41 @@ func (r *Registry) Artifacts(ctx context.Context, img Image, kind Kind) ([]Artif
 		return nil, fault.New(fault.LimitSize, "%s: longer than %d bytes", tag, maxManifest)
 	}
 	return artifacts(tag.String(), kind, d.Manifest, func(b v1.Descriptor) ([]byte, error) { return r.blob(ctx, b) })
+}
+
+// bundles finds bundles among the referrers of img.
+func (r *Registry) bundles(ctx context.Context, img Image) ([]Artifact, error) {
+	subject := r.ref.Context().Digest(img.Digest.String())
+	index, err := remote.Referrers(subject, r.opts(ctx)...)
+	if err != nil {
+		return nil, transferred(subject, err)
+	}
+	m, err := index.IndexManifest()
+	if err != nil {
+		return nil, transferred(subject, err)
+	}
+	if len(m.Manifests) > maxArtifacts {
+		return nil, fault.New(fault.LimitSize, "%s: %d referrers, more than %d", subject, len(m.Manifests), maxArtifacts)
+	}
+	var list []Artifact
+	for _, d := range m.Manifests {
+		ref := r.ref.Context().Digest(d.Digest.String())
+		got, err := remote.Get(ref, r.opts(ctx)...) // which checks the digest
+		if err != nil {
+			return nil, transferred(ref, err)
+		}
+		// Some registries list the type of the config; the manifest knows.
+		var m v1.Manifest
+		if len(got.Manifest) > maxManifest || decode(got.Manifest, &m) != nil || m.ArtifactType != artifactTypes[Bundle] || m.Subject == nil || m.Subject.Digest != hash(img.Digest) {
+			continue
+		}
+		some, err := artifacts(ref.String(), Bundle, got.Manifest, func(b v1.Descriptor) ([]byte, error) { return r.blob(ctx, b) })
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, some...)
+	}
+	return list, nil
 }
 
 func missingAtRegistry(err error) bool {
@@ -154,7 +192,11 @@ func has(list []Artifact, kind Kind) bool {
 }
 
 func (r *Registry) push(ctx context.Context, img Image, m Manifest) error {
-	repo, tag := r.ref.Context(), r.tag(img, m.Kind)
+	repo := r.ref.Context()
+	var tag name.Reference = repo.Digest(cas.Sum(m.Bytes).String())
+	if m.Kind != Bundle {
+		tag = r.tag(img, m.Kind)
+	}
 	for _, b := range m.Blobs {
 		if err := remote.WriteLayer(repo, static.NewLayer(b, types.OCILayer), r.opts(ctx)...); err != nil {
 			return published(tag, err)

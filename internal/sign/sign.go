@@ -19,6 +19,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/sigstore/cosign/v2/pkg/cosign/bundle"
 	"github.com/sigstore/cosign/v2/pkg/oci/static"
 	ctypes "github.com/sigstore/cosign/v2/pkg/types"
 	"github.com/sigstore/sigstore/pkg/signature/dsse"
@@ -40,17 +41,26 @@ type Image struct {
 // A Kind tells signatures from attestations.
 type Kind string
 
-// The kinds, by the word that cosign uses in the annotations of a layout.
+// The kinds; the first two are the words that cosign uses in the annotations
+// of a layout. A bundle is an attestation in the form that cosign 3 prefers
+// (sigstore's bundle format, 0.3): a referrer of its own.
 const (
 	Signature   Kind = "sigs"
 	Attestation Kind = "atts"
+	Bundle      Kind = "bundle"
 )
+
+var kinds = []Kind{Signature, Attestation, Bundle}
 
 // Predicate types of attestations.
 const (
 	SPDX      = "https://spdx.dev/Document"
 	CycloneDX = "https://cyclonedx.org/bom"
 	SLSA      = "https://slsa.dev/provenance/v1"
+
+	// Signed says nothing but that the image was signed: cosign 3's form of
+	// a signature, with the predicate {}.
+	Signed = ctypes.CosignSignPredicateType
 )
 
 const statementType = "https://in-toto.io/Statement/v1"
@@ -60,7 +70,7 @@ type Artifact struct {
 	Kind        Kind
 	MediaType   string            // of Payload
 	Annotations map[string]string // cosign's; the signature itself is one
-	Payload     []byte            // simple-signing JSON, or a DSSE envelope
+	Payload     []byte            // simple-signing JSON, a DSSE envelope, or a bundle
 }
 
 // Sign makes a signature of img. reference is what the image is called: a
@@ -136,6 +146,35 @@ func (k *Key) Attest(ctx context.Context, img Image, reference, predicateType st
 
 const predicateTypeKey = "predicateType"
 
+// Bundle gives an attestation that the key made the form of a bundle.
+func (k *Key) Bundle(a Artifact) (Artifact, error) {
+	c, err := a.Claim()
+	if err != nil {
+		return Artifact{}, err
+	}
+	statement, err := open(a.Payload)
+	if err != nil {
+		return Artifact{}, fault.New(fault.FormatInvalid, "%w", err)
+	}
+	pub, err := k.signer.PublicKey()
+	if err != nil {
+		return Artifact{}, fault.New(fault.TrustAttestation, "%s: %w", k.file, err)
+	}
+	text, err := bundle.MakeNewBundle(pub, nil, statement, a.Payload, nil, nil)
+	if err != nil {
+		return Artifact{}, fault.New(fault.TrustAttestation, "%s: %w", k.file, err)
+	}
+	return Artifact{
+		Kind:      Bundle,
+		MediaType: artifactTypes[Bundle],
+		Annotations: map[string]string{
+			"dev.sigstore.bundle.content":       "dsse-envelope",
+			"dev.sigstore.bundle.predicateType": c.PredicateType,
+		},
+		Payload: text,
+	}, nil
+}
+
 // A Manifest is an OCI manifest that holds all artifacts of one kind, with
 // the blobs that it refers to, ready to be stored beside the image.
 type Manifest struct {
@@ -152,44 +191,68 @@ func (m Manifest) ArtifactType() string { return artifactTypes[m.Kind] }
 // index is: image, imageIndex, or one of the kinds, of that image.
 func LayoutMark(word string) map[string]string { return map[string]string{kindKey: kindPrefix + word} }
 
-// Manifests packs artifacts of img by kind, signatures first.
+// Manifests packs artifacts of img: all signatures in one, all attestations
+// in one, and each bundle in its own.
 func Manifests(img Image, artifacts []Artifact) ([]Manifest, error) {
+	by := map[Kind][]Artifact{}
+	for _, a := range artifacts {
+		by[a.Kind] = append(by[a.Kind], a)
+	}
+	groups := [][]Artifact{by[Signature], by[Attestation]}
+	for _, b := range by[Bundle] {
+		groups = append(groups, []Artifact{b})
+	}
 	var list []Manifest
-	for _, kind := range []Kind{Signature, Attestation} {
-		m := Manifest{Kind: kind, MediaType: string(types.OCIManifestSchema1)}
-		doc := v1.Manifest{
-			SchemaVersion: 2, MediaType: types.OCIManifestSchema1,
-			ArtifactType: artifactTypes[kind],
-			Subject:      &v1.Descriptor{MediaType: types.MediaType(img.MediaType), Digest: hash(img.Digest), Size: img.Size},
-			Layers:       []v1.Descriptor{},
-		}
-		config := v1.ConfigFile{RootFS: v1.RootFS{Type: "layers", DiffIDs: []v1.Hash{}}}
-		for _, a := range artifacts {
-			if a.Kind != kind {
-				continue
-			}
-			d := descriptor(a.MediaType, a.Payload)
-			d.Annotations = a.Annotations
-			doc.Layers = append(doc.Layers, d)
-			config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, d.Digest)
-			m.Blobs = append(m.Blobs, a.Payload)
-		}
-		if len(doc.Layers) == 0 {
+	for _, g := range groups {
+		if len(g) == 0 {
 			continue
 		}
-		text, err := json.Marshal(config)
+		m, err := pack(img, g)
 		if err != nil {
-			return nil, err
-		}
-		doc.Config = descriptor(string(types.OCIConfigJSON), text)
-		m.Blobs = append([][]byte{text}, m.Blobs...)
-		if m.Bytes, err = json.Marshal(doc); err != nil {
 			return nil, err
 		}
 		list = append(list, m)
 	}
 	return list, nil
 }
+
+// pack puts artifacts of one kind into a manifest.
+func pack(img Image, list []Artifact) (Manifest, error) {
+	m := Manifest{Kind: list[0].Kind, MediaType: string(types.OCIManifestSchema1)}
+	doc := v1.Manifest{
+		SchemaVersion: 2, MediaType: types.OCIManifestSchema1,
+		ArtifactType: m.ArtifactType(),
+		Subject:      &v1.Descriptor{MediaType: types.MediaType(img.MediaType), Digest: hash(img.Digest), Size: img.Size},
+	}
+	config := v1.ConfigFile{RootFS: v1.RootFS{Type: "layers"}}
+	for _, a := range list {
+		d := descriptor(a.MediaType, a.Payload)
+		if a.Kind == Bundle {
+			doc.Annotations = a.Annotations
+		} else {
+			d.Annotations = a.Annotations
+		}
+		doc.Layers = append(doc.Layers, d)
+		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, d.Digest)
+		m.Blobs = append(m.Blobs, a.Payload)
+	}
+	text, mediaType := []byte("{}"), emptyType
+	if m.Kind != Bundle {
+		var err error
+		if text, err = json.Marshal(config); err != nil {
+			return m, err
+		}
+		mediaType = string(types.OCIConfigJSON)
+	}
+	doc.Config = descriptor(mediaType, text)
+	m.Blobs = append([][]byte{text}, m.Blobs...)
+	var err error
+	m.Bytes, err = json.Marshal(doc)
+	return m, err
+}
+
+// emptyType is the config of an artifact that needs none.
+const emptyType = "application/vnd.oci.empty.v1+json"
 
 // What cosign's layout package writes, and the artifact types by which a
 // registry's referrers are told apart.
@@ -201,6 +264,7 @@ const (
 var artifactTypes = map[Kind]string{
 	Signature:   "application/vnd.dev.cosign.artifact.sig.v1+json",
 	Attestation: "application/vnd.dev.cosign.artifact.att.v1+json",
+	Bundle:      "application/vnd.dev.sigstore.bundle.v0.3+json",
 }
 
 func descriptor(mediaType string, b []byte) v1.Descriptor {

@@ -211,6 +211,18 @@ func signImage(t *testing.T, at Place, img Image, k *Key) {
 	if err := at.Attach(ctx, img, slsa); err != nil { // what was there stays
 		t.Fatal(err)
 	}
+	for _, typ := range []string{Signed, CycloneDX} {
+		a, err := k.Attest(ctx, img, "example.org/demo/app", typ, []byte("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, err = k.Bundle(a); err != nil {
+			t.Fatal(err)
+		}
+		if err := at.Attach(ctx, img, a); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestSignAndVerify(t *testing.T) {
@@ -232,14 +244,17 @@ func TestSignAndVerify(t *testing.T) {
 						t.Fatal(err)
 					}
 					top, _ := smallImage(index)
-					if proof.Image.Digest.String() != top.Digest.String() || proof.Signatures != 1 || len(proof.Claims) != map[bool]int{false: 2, true: 4}[index] {
+					if proof.Image.Digest.String() != top.Digest.String() || proof.Signatures != 2 || len(proof.Claims) != map[bool]int{false: 3, true: 6}[index] {
 						t.Errorf("proof %+v", proof)
 					}
 					if c := proof.Claims[0]; c.PredicateType != SPDX || !sameJSON(c.Predicate, []byte(predicate)) {
 						t.Errorf("claim %s: %s", c.PredicateType, c.Predicate)
 					}
-					refused(t, pub, p.open(t), "no attestation https://cyclonedx.org/bom", CycloneDX)
-					refused(t, other.Public, p.open(t), "no signature by this key, and 1 by others")
+					if _, err := pub.Verify(ctx, p.open(t), CycloneDX); err != nil {
+						t.Error(err)
+					}
+					refused(t, pub, p.open(t), "no attestation https://example.org/type", "https://example.org/type")
+					refused(t, other.Public, p.open(t), "no signature by this key, and 3 by others")
 				})
 			}
 		}
@@ -412,7 +427,8 @@ func TestReferrers(t *testing.T) {
 		for _, d := range m.Manifests {
 			seen[d.Digest.String()] = d.ArtifactType
 		}
-		for kind, typ := range artifactTypes {
+		for _, kind := range []Kind{Signature, Attestation} {
+			typ := artifactTypes[kind]
 			d, err := remote.Head(reg.tag(img, kind))
 			if err != nil {
 				t.Fatal(err)
@@ -479,6 +495,29 @@ func TestCosignVerifies(t *testing.T) {
 					})
 				}
 			}
+		}
+	}
+}
+
+// Bundles are read by the cosign of today, which wants a trusted root even
+// where the key alone decides.
+func TestCosignVerifiesBundles(t *testing.T) {
+	bin := cosignCLI(t)
+	k, prefix := newKey(t, ECDSA)
+	_, wrong := newKey(t, ECDSA)
+	reg := pushed(t, false, registry.WithReferrersSupport(true))
+	signAt(t, reg, k)
+	root := filepath.Join(t.TempDir(), "root.json")
+	if err := os.WriteFile(root, []byte(`{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, typ := range []string{"cyclonedx", Signed} {
+		args := []string{"verify-attestation", "--new-bundle-format", "--trusted-root", root, "--insecure-ignore-tlog", "--allow-http-registry", "--type", typ, "--key"}
+		if ok, out := run(t, bin, append(args, prefix+".pub", reg.ref.String())...); !ok {
+			t.Errorf("cosign %v: %s", args, out)
+		}
+		if ok, out := run(t, bin, append(args, wrong+".pub", reg.ref.String())...); ok {
+			t.Errorf("cosign %v with another key: %s", args, out)
 		}
 	}
 }

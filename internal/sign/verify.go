@@ -34,11 +34,29 @@ type Claim struct {
 
 // Claim reads an attestation. It says nothing of who made it.
 func (a Artifact) Claim() (Claim, error) {
+	a, err := a.unbundled()
+	if err != nil {
+		return Claim{}, fault.New(fault.FormatInvalid, "%s: %w", a.Kind.noun(), err)
+	}
 	s, err := readStatement(a.Payload)
 	if err != nil {
 		return Claim{}, fault.New(fault.FormatInvalid, "%s: %w", a.Kind.noun(), err)
 	}
 	return Claim{PredicateType: s.PredicateType, Predicate: s.Predicate}, nil
+}
+
+// unbundled is the attestation in a bundle, and a itself if it is none.
+func (a Artifact) unbundled() (Artifact, error) {
+	if a.Kind != Bundle {
+		return a, nil
+	}
+	var b struct {
+		Envelope json.RawMessage `json:"dsseEnvelope"`
+	}
+	if err := decode(a.Payload, &b); err != nil {
+		return a, fmt.Errorf("its bundle: %w", err)
+	}
+	return Artifact{Kind: Attestation, Payload: b.Envelope}, nil
 }
 
 // Verify checks, offline, that the image at p bears a signature by the key,
@@ -61,27 +79,40 @@ func (k *PublicKey) Verify(ctx context.Context, p Place, expected ...string) (*P
 	proof := &Proof{Image: img}
 	others := map[cas.Digest]int{} // attestations by other keys
 	for _, of := range append([]Image{img}, below...) {
-		sigs, own, err := k.own(ctx, p, of, Signature)
-		if err != nil {
-			return nil, err
-		}
-		if of == img {
-			if proof.Signatures = len(own); len(own) == 0 {
-				return nil, missing(img, "signature", sigs)
-			}
-		}
-		atts, own, err := k.own(ctx, p, of, Attestation)
-		if err != nil {
-			return nil, err
-		}
-		others[of.Digest] = atts - len(own)
-		for _, a := range own {
-			c, err := a.Claim()
+		var signatures, theirs int
+		for _, kind := range kinds {
+			all, own, err := k.own(ctx, p, of, kind)
 			if err != nil {
 				return nil, err
 			}
-			c.Image = of
-			proof.Claims = append(proof.Claims, c)
+			if kind == Signature {
+				signatures += len(own)
+			} else {
+				others[of.Digest] += all - len(own)
+			}
+			if kind != Attestation {
+				theirs += all - len(own)
+			}
+			for _, a := range own {
+				if kind == Signature {
+					continue
+				}
+				c, err := a.Claim()
+				if err != nil {
+					return nil, err
+				}
+				if c.PredicateType == Signed {
+					signatures++
+					continue
+				}
+				c.Image = of
+				proof.Claims = append(proof.Claims, c)
+			}
+		}
+		if of == img {
+			if proof.Signatures = signatures; signatures == 0 {
+				return nil, missing(img, "signature", theirs)
+			}
 		}
 	}
 	for _, want := range expected {
@@ -137,6 +168,10 @@ var errNotOurs = errors.New("not signed by this key")
 // check verifies that the key signed a, and that a speaks of img. The two
 // are told apart: what others signed is errNotOurs.
 func (k *PublicKey) check(ctx context.Context, img Image, a Artifact) error {
+	a, err := a.unbundled()
+	if err != nil {
+		return fault.New(fault.TrustAttestation, "image %s, %s: %w", img.Digest, a.Kind.noun(), err)
+	}
 	if !k.signed(ctx, img, a) {
 		return fault.New(fault.TrustAttestation, "image %s, %s: %w", img.Digest, a.Kind.noun(), errNotOurs)
 	}
@@ -147,10 +182,13 @@ func (k *PublicKey) check(ctx context.Context, img Image, a Artifact) error {
 }
 
 func (k Kind) noun() string {
-	if k == Attestation {
+	switch k {
+	case Signature:
+		return "signature"
+	case Attestation:
 		return "attestation"
 	}
-	return "signature"
+	return string(k)
 }
 
 // signed reports whether one of the key's verifiers accepts the signature.
@@ -200,8 +238,8 @@ func claims(img Image, a Artifact) error {
 	return nil
 }
 
-// readStatement gives the in-toto statement in a DSSE envelope.
-func readStatement(envelope []byte) (*statement, error) {
+// open gives the payload of a DSSE envelope.
+func open(envelope []byte) ([]byte, error) {
 	var e dsse.Envelope
 	if err := decode(envelope, &e); err != nil {
 		return nil, fmt.Errorf("its envelope: %w", err)
@@ -209,6 +247,15 @@ func readStatement(envelope []byte) (*statement, error) {
 	text, err := e.DecodeB64Payload()
 	if err != nil {
 		return nil, fmt.Errorf("its envelope: %w", err)
+	}
+	return text, nil
+}
+
+// readStatement gives the in-toto statement in a DSSE envelope.
+func readStatement(envelope []byte) (*statement, error) {
+	text, err := open(envelope)
+	if err != nil {
+		return nil, err
 	}
 	var s statement
 	if err := decode(text, &s); err != nil {
