@@ -6,6 +6,10 @@
 // its signature, wherever it came from. What goes wrong with one mirror is a
 // reason to ask the next. Credentials go to the one origin they are for, and
 // no address is followed to where the user did not send us.
+//
+// Besides its fields a Client heeds these variables: COMPOSE_MIRROR_NAME (where
+// to take an archive from, DESIGN.md part 6), COMPOSE_AUTH_HOST and NETRC
+// (credentials), http_proxy, https_proxy and no_proxy, in either case.
 package fetch
 
 import (
@@ -39,9 +43,9 @@ type Client struct {
 	Progress Progress            // nil: nobody looks
 	Warn     func(msg string)    // told of what went wrong and was overcome, a line each; may be nil
 	Limits   Limits
-	TLS      *tls.Config // nil: the machine's certificates
-	Getenv   func(string) string
-	Root     string // the host's root folder, for its apt sources; "": /
+	TLS      *tls.Config         // nil: the machine's certificates
+	Getenv   func(string) string // nil: os.Getenv
+	Root     string              // the host's root folder, for its apt sources; "": /
 
 	start sync.Once
 	slots chan struct{} // one for each running transfer

@@ -175,6 +175,12 @@ func TestUnpromised(t *testing.T) {
 		}}, want: fault.LimitSize, text: "more than 67108864 bytes, the limit"},
 		{row: "N-01", rule: "a body cut short is asked for again", steps: []step{part(golden, 10), good(golden)}},
 		{row: "N-07", rule: "304 unasked", steps: []step{status(304)}, want: fault.Transfer, text: "304"},
+		{row: "N-08", rule: "resumed where it broke", steps: []step{part(golden, 100, `ETag: "v"`), version(golden, `"v"`)}},
+		{row: "N-08", rule: "a part that starts elsewhere is not stitched in", steps: []step{part(golden, 100, `ETag: "v"`), func(w connection, r *http.Request) {
+			head(w, 206, length(len(golden)-99), fmt.Sprintf("Content-Range: bytes 99-%d/%d", len(golden)-1, len(golden)))
+			w.Write(golden[99:])
+		}, good(golden)}},
+		{row: "N-08", rule: "another version is not stitched in", steps: []step{part(bytes.ToUpper(golden), 100, `ETag: "old"`), version(golden, `"new"`)}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.row+" "+tt.rule, func(t *testing.T) {

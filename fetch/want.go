@@ -25,7 +25,7 @@ type want struct {
 	sum         cas.Digest // what it must have; zero: unknown
 	limit       int64      // bytes that are read at most, if size is unknown
 	conditional bool       // "not modified" is an answer
-	pkg         bool       // the progress of it was announced already
+	pkg         bool       // it is a package file; Progress knows of it already
 }
 
 // check refuses a path that could mean anything but a file of the repository
