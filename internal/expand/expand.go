@@ -50,8 +50,7 @@ func open(kind Kind, r io.Reader) (io.ReadCloser, error) {
 	case Gzip:
 		return newGzip(r)
 	case XZ:
-		z, err := xz.NewReader(r)
-		return io.NopCloser(z), err
+		return xz.NewReader(r)
 	case Zstd:
 		return newZstd(r)
 	}

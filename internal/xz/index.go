@@ -16,9 +16,12 @@ type records struct {
 	hash  hash.Hash64
 }
 
-// add notes a block: its size in the stream without padding, and the size of
-// what it holds.
-func (r *records) add(packed, expanded int64) {
+// add notes a block that was read.
+func (r *records) add(b *block) { r.note(b.header+b.in+b.checkSize(), b.out) }
+
+// note notes the size of a block in the stream, without padding, and the size
+// of what it holds.
+func (r *records) note(packed, expanded int64) {
 	var b [16]byte
 	binary.LittleEndian.PutUint64(b[:8], uint64(packed))
 	binary.LittleEndian.PutUint64(b[8:], uint64(expanded))
@@ -63,7 +66,7 @@ func (z *reader) readIndex() (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		listed.add(packed, expanded)
+		listed.note(packed, expanded)
 	}
 	if listed.hash.Sum64() != z.index.hash.Sum64() {
 		return 0, errors.New("xz: the index has other sizes than the blocks")

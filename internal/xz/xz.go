@@ -35,8 +35,9 @@ const (
 )
 
 // NewReader decodes the stream that r begins with. Reading to the end checks
-// that nothing follows it.
-func NewReader(r io.Reader) (io.Reader, error) {
+// that nothing follows it. Close does not close r; it may be left out, but
+// then later streams may be decoded by fewer cores.
+func NewReader(r io.Reader) (io.ReadCloser, error) {
 	z := &reader{r: bufio.NewReaderSize(r, 64<<10), index: records{hash: fnv.New64a()}}
 	if err := z.streamHeader(); err != nil {
 		return nil, short(err)
@@ -47,66 +48,94 @@ func NewReader(r io.Reader) (io.Reader, error) {
 // decoders keeps the tables and windows of decoders that are done.
 var decoders = sync.Pool{New: func() any { return new(decoder) }}
 
-// A reader reads one stream.
+// A reader reads one stream, block by block. A block is decoded as it is
+// read, or whole and ahead of the reader by another goroutine.
 type reader struct {
 	r     *bufio.Reader
 	flags [2]byte // of the stream
-	check hash.Hash
-	block block
-	d     *decoder // while a block is read
-	index records  // of the blocks that were read
+	index records // of the blocks that were read
+	ready []byte  // decoded, not yet read
 	err   error
+
+	block *block   // that is decoded as it is read; or nil
+	d     *decoder // of it
+
+	next  *block  // whose header has been read, and no more; or nil
+	last  error   // why there is no next block: errIndex, or a mistake
+	queue []*slot // blocks that are decoded ahead, in order
+	slot  *slot   // that holds ready; or nil
 }
 
-// A block is what is known of the block that is being read.
-type block struct {
-	header           int64 // size of the header, in bytes
-	packed, expanded int64 // as the header says; -1: it does not
-	in, out          int64 // bytes read of it, bytes given
-}
+// errIndex says that the index stands where a block might.
+var errIndex = errors.New("xz: index")
 
 func (z *reader) Read(p []byte) (int, error) {
-	for z.err == nil {
-		if z.d == nil {
-			if z.err = z.nextBlock(); z.err != nil {
-				break
-			}
+	for len(z.ready) == 0 && z.err == nil && len(p) > 0 {
+		if z.err = z.more(); z.err != nil {
+			z.Close()
 		}
-		if n := copy(p, z.d.buf[z.d.read:z.d.o]); n > 0 || len(p) == 0 {
-			z.d.read += n
-			return n, nil
-		}
-		z.err = z.decode()
 	}
-	z.free()
+	n := copy(p, z.ready)
+	z.ready = z.ready[n:]
+	if n > 0 || len(p) == 0 {
+		return n, nil
+	}
 	return 0, z.err
 }
 
-// decode decodes more of the block, and ends it where it ends.
-func (z *reader) decode() error {
-	switch err := z.d.next(z.r, &z.block.in); err {
-	case nil:
-	case io.EOF:
-		return z.endBlock()
-	default:
-		return err
+// more decodes something, or finds the end, which is io.EOF.
+func (z *reader) more() error {
+	if z.block != nil {
+		return z.stream()
 	}
-	chunk := z.d.buf[z.d.read:z.d.o]
-	z.block.out += int64(len(chunk))
-	if z.check != nil {
-		z.check.Write(chunk)
+	z.release()
+	z.ahead()
+	switch {
+	case len(z.queue) > 0:
+		return z.take()
+	case z.last == errIndex:
+		return z.end()
+	case z.last != nil:
+		return z.last
 	}
-	if b := &z.block; b.packed >= 0 && b.in > b.packed || b.expanded >= 0 && b.out > b.expanded {
-		return errors.New("xz: a block is larger than its header says")
-	}
+	z.block, z.next = z.next, nil
+	z.d = decoders.Get().(*decoder)
+	z.d.begin(z.block.dict, z.block.expanded)
 	return nil
 }
 
-func (z *reader) free() {
+// stream decodes more of the block, and ends it where it ends.
+func (z *reader) stream() error {
+	switch err := z.block.step(z.d, z.r); err {
+	case nil:
+		z.ready = z.d.buf[z.d.read:z.d.o]
+		return nil
+	case io.EOF:
+		z.index.add(z.block)
+		decoders.Put(z.d)
+		z.block, z.d = nil, nil
+		return nil
+	default:
+		return err
+	}
+}
+
+// Close frees what the reader holds.
+func (z *reader) Close() error {
+	if z.err == nil {
+		z.err = errors.New("xz: read after Close")
+	}
 	if z.d != nil {
 		decoders.Put(z.d)
-		z.d = nil
 	}
+	z.ready, z.block, z.d = nil, nil, nil
+	z.release()
+	for _, s := range z.queue {
+		<-s.done
+		slots() <- s
+	}
+	z.queue = nil
+	return nil
 }
 
 // streamHeader reads the header of the stream: a magic word, the kind of
@@ -123,8 +152,7 @@ func (z *reader) streamHeader() error {
 		return errors.New("xz: the checksum of the stream's header differs")
 	}
 	z.flags = [2]byte(h[6:8])
-	var ok bool
-	if z.check, ok = newCheck(z.flags); !ok {
+	if _, ok := newCheck(z.flags); !ok {
 		return fmt.Errorf("xz: stream flags %x: CRC32, CRC64, SHA-256 and no check are known", z.flags)
 	}
 	return nil
@@ -147,109 +175,29 @@ func newCheck(flags [2]byte) (hash.Hash, bool) {
 	return nil, false
 }
 
-// nextBlock reads the header of a block; behind the last block, all the rest.
-func (z *reader) nextBlock() error {
+// blockHeader reads the header of a block. Where the index begins it answers
+// errIndex.
+func (z *reader) blockHeader() (*block, error) {
 	size, err := z.r.ReadByte()
 	if err != nil {
-		return short(err)
+		return nil, short(err)
 	}
 	if size == 0 {
-		return z.end()
+		return nil, errIndex
 	}
 	h := make([]byte, (int(size)+1)*4)
 	h[0] = size
 	if _, err := io.ReadFull(z.r, h[1:]); err != nil {
-		return short(err)
+		return nil, short(err)
 	}
 	body, sum := h[:len(h)-4], h[len(h)-4:]
 	if crc32.ChecksumIEEE(body) != binary.LittleEndian.Uint32(sum) {
-		return errors.New("xz: the checksum of a block's header differs")
+		return nil, errors.New("xz: the checksum of a block's header differs")
 	}
-	z.block = block{header: int64(len(h)), packed: -1, expanded: -1}
-	dict, err := z.block.parse(bytes.NewReader(body[1:]))
-	if err != nil {
-		return err
-	}
-	if z.check != nil {
-		z.check.Reset()
-	}
-	z.d = decoders.Get().(*decoder)
-	z.d.begin(dict, z.block.expanded)
-	return nil
-}
-
-// parse reads a block's header behind its first byte, and gives the size of
-// the dictionary.
-func (b *block) parse(h *bytes.Reader) (dict uint32, err error) {
-	const hasPacked, hasExpanded = 0x40, 0x80
-	flags, _ := h.ReadByte()
-	if flags&0x3c != 0 {
-		return 0, fmt.Errorf("xz: block flags %#x: the reserved ones are set", flags)
-	}
-	if flags&hasPacked != 0 {
-		if b.packed, err = vli(h); err != nil {
-			return 0, err
-		}
-	}
-	if flags&hasExpanded != 0 {
-		if b.expanded, err = vli(h); err != nil {
-			return 0, err
-		}
-	}
-	const lzma2 = 0x21
-	filter, err := vli(h)
-	if err != nil {
-		return 0, err
-	}
-	if filter != lzma2 || flags&3 != 0 {
-		return 0, fmt.Errorf("xz: %d filters, the first is %#x: LZMA2, %#x, alone is supported", flags&3+1, filter, lzma2)
-	}
-	one, _ := h.ReadByte()
-	bits, err := h.ReadByte()
-	if err != nil || one != 1 || bits > 40 {
-		return 0, errors.New("xz: malformed properties of LZMA2")
-	}
-	for h.Len() > 0 {
-		if c, _ := h.ReadByte(); c != 0 {
-			return 0, errors.New("xz: the padding of a block's header is not zero")
-		}
-	}
-	size := uint64(2|bits&1) << (bits/2 + 11)
-	if size > MaxDict {
-		return 0, fmt.Errorf("xz: dictionary of %d bytes: the limit is %d", size, MaxDict)
-	}
-	return uint32(size), nil
-}
-
-// endBlock reads what follows a block's data, and notes its sizes.
-func (z *reader) endBlock() error {
-	z.free()
-	b := &z.block
-	if b.packed >= 0 && b.packed != b.in || b.expanded >= 0 && b.expanded != b.out {
-		return errors.New("xz: a block is smaller than its header says")
-	}
-	if err := zeros(z.r, -b.in&3); err != nil {
-		return err
-	}
-	size := 0
-	if z.check != nil {
-		size = z.check.Size()
-		want := make([]byte, size)
-		if _, err := io.ReadFull(z.r, want); err != nil {
-			return short(err)
-		}
-		got := z.check.Sum(nil)
-		if z.flags[1] < 10 { // CRCs are stored the other way round
-			for i, c := range got[:size/2] {
-				got[i], got[size-1-i] = got[size-1-i], c
-			}
-		}
-		if !bytes.Equal(got, want) {
-			return fmt.Errorf("xz: the checksum of a block is %x, the stream says %x", got, want)
-		}
-	}
-	z.index.add(b.header+b.in+int64(size), b.out)
-	return nil
+	b := &block{header: int64(len(h)), packed: -1, expanded: -1}
+	b.check, _ = newCheck(z.flags)
+	b.reversed = z.flags[1] < 10 // CRCs are stored with their last byte first
+	return b, b.parse(bytes.NewReader(body[1:]))
 }
 
 // zeros reads n bytes of padding.
