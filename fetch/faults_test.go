@@ -290,3 +290,28 @@ func TestN04File(t *testing.T) {
 		t.Errorf("got %s: %v", fault.Of(err), err)
 	}
 }
+
+// N-03, N-04 where no digest is known, as of an apk before it is locked: the
+// size alone must be right.
+func TestN03WithoutDigest(t *testing.T) {
+	half := len(golden) / 2
+	for rule, tt := range map[string]struct {
+		steps []step
+		want  fault.ID
+	}{
+		"the right size":    {[]step{good(golden)}, ""},
+		"too short":         {[]step{good(golden[:half])}, fault.TrustHash},
+		"too long":          {[]step{good(append(bytes.Clone(golden), '!'))}, fault.TrustHash},
+		"cut, then resumed": {[]step{part(golden, half, `ETag: "v"`), version(golden, `"v"`)}, ""},
+		"without length":    {[]step{unbounded(golden[:half]), unbounded(golden)}, ""},
+	} {
+		c, src := fetcher(t, serve(t, tt.steps...).URL)
+		refs, err := c.Packages(t.Context(), []Item{{Source: src, Path: "golden.apk", Size: int64(len(golden)), Name: "golden"}})
+		if fault.Of(err) != tt.want {
+			t.Errorf("%s: %v", rule, err)
+		}
+		if err == nil && refs[0].Digest != cas.Sum(golden) {
+			t.Errorf("%s: other bytes were stored", rule)
+		}
+	}
+}
