@@ -20,8 +20,8 @@ type Manners struct {
 	// of one name exclude each other in every format.
 	Exclusive bool
 
-	// Bare: a name provided without a version satisfies a constraint on
-	// its version (apk). But a package is not taken for such a name alone,
+	// Bare: a name provided without a version counts as older than every
+	// version of it (apk); otherwise it satisfies no constraint. A package is not taken for such a name alone,
 	// unless it has a Priority or a preference decides: the want is refused
 	// with the names to choose from.
 	Bare bool

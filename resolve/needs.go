@@ -71,7 +71,7 @@ func (s *solver) allows(a Atom, o offer) bool {
 		return true
 	}
 	if o.version == "" {
-		return s.manners.Bare
+		return s.manners.Bare && a.Op[0] == '<'
 	}
 	return s.syntax.Satisfies(o.version, a.Op, a.Version)
 }
@@ -93,9 +93,14 @@ func (s *solver) compare(x, y offer) int {
 	if c := s.pinned(x.pkg) - s.pinned(y.pkg); c != 0 {
 		return c
 	}
-	if s.manners.ByProvided && x.version != "" && y.version != "" {
-		if c := s.syntax.Compare(y.version, x.version); c != 0 {
-			return c
+	if s.manners.ByProvided {
+		if (x.version == "") != (y.version == "") {
+			return less(x.version != "")
+		}
+		if x.version != "" {
+			if c := s.syntax.Compare(y.version, x.version); c != 0 {
+				return c
+			}
 		}
 	}
 	if x.own != y.own {

@@ -91,7 +91,7 @@ func fitsAtom(u *Universe, p *Package, a Atom) bool {
 			return false
 		}
 		if a.Op == "" || v.Version == "" {
-			return a.Op == "" || y.manners.Bare
+			return a.Op == "" || y.manners.Bare && (a.Op == "<" || a.Op == "<=")
 		}
 		return y.Satisfies(v.Version, a.Op, a.Version)
 	})

@@ -28,10 +28,12 @@ type solver struct {
 	needs   [][]need // by package, once opened
 	broken  error    // a relation that the syntax cannot read
 
-	taken   []bool  // members of the closure, as far as it has been walked
-	order   []int32 // the same, in the order in which they were taken
-	elided  map[string]bool
-	decided map[string]bool // preferences that made a difference
+	taken    []bool  // members of the closure, as far as it has been walked
+	order    []int32 // the same, in the order in which they were taken
+	elided   map[string]bool
+	late     bool            // nothing is put off any more
+	deferred []*need         // of shared names, for which nothing could be taken yet
+	decided  map[string]bool // preferences that made a difference
 }
 
 // Solve chooses packages so that every want and every dependency of each
@@ -307,7 +309,7 @@ func (s *solver) attempt() outcome {
 	for _, p := range s.order {
 		s.taken[p] = false
 	}
-	s.order = s.order[:0]
+	s.order, s.deferred = s.order[:0], nil
 	s.elided, s.decided = map[string]bool{}, map[string]bool{}
 	if !s.settle() {
 		return s.fail()
@@ -328,6 +330,9 @@ func (s *solver) attempt() outcome {
 			}
 		}
 		last := from
+		if !s.catchUp() {
+			return s.fail()
+		}
 		from = len(s.order)
 		if !s.triggered(last, false) {
 			return s.fail()
@@ -401,7 +406,11 @@ func (s *solver) shared(n *need) bool {
 func (s *solver) satisfy(n *need) (pkg int32, ok bool) {
 	p, ok := s.met(n)
 	if !ok {
-		p = s.best(n)
+		if p = s.best(n); p >= 0 && s.manners.Bare && !s.late && s.shared(n) {
+			if p = s.bestNamed(n); p < 0 { // something that comes later may be it
+				s.deferred = append(s.deferred, n)
+			}
+		}
 	}
 	if p < 0 || s.taken[p] {
 		return -1, true // nothing to do, or nothing that can be done for a soft need
@@ -450,11 +459,37 @@ func (s *solver) best(n *need) int32 {
 	return -1
 }
 
+// bestNamed is the best package for a shared name of those that may be taken
+// for it: what has a Priority, is preferred, or must be taken anyway.
+func (s *solver) bestNamed(n *need) int32 {
+	for _, p := range n.offers {
+		if v := s.search.value[p]; v == yes || v == unknown && (s.u.Packages[p].Priority > 0 || s.preferred(p) < len(s.prefer)) {
+			return p
+		}
+	}
+	return -1
+}
+
 // walk takes everything that p needs, depth first.
 func (s *solver) walk(p int32) bool {
 	for i := range s.needs[p] {
 		q, ok := s.satisfy(&s.needs[p][i])
 		if !ok || q >= 0 && !s.walk(q) {
+			return false
+		}
+	}
+	return true
+}
+
+// catchUp satisfies the needs that were put off.
+func (s *solver) catchUp() bool {
+	s.late = true
+	defer func() { s.late = false }()
+	for len(s.deferred) > 0 {
+		n := s.deferred[0]
+		s.deferred = s.deferred[1:]
+		p, ok := s.satisfy(n)
+		if !ok || p >= 0 && !s.walk(p) {
 			return false
 		}
 	}
