@@ -146,7 +146,9 @@ func (k *Key) Attest(ctx context.Context, img Image, reference, predicateType st
 
 const predicateTypeKey = "predicateType"
 
-// Bundle gives an attestation that the key made the form of a bundle.
+// Bundle gives an attestation that the key made the form of a bundle. Where
+// cosign 3 finds one bundle it looks for no other form: give all of an image's
+// attestations, and Signed, as bundles, or none.
 func (k *Key) Bundle(a Artifact) (Artifact, error) {
 	c, err := a.Claim()
 	if err != nil {
