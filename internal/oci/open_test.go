@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -516,6 +517,61 @@ func FuzzLayer(f *testing.F) {
 		for _, s := range segments {
 			if err := s.Entries(0, func([]byte, cas.Ref) error { return nil }); err != nil {
 				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// memory is the files of a layout, without a disk.
+type memory map[string][]byte
+
+func (m memory) has(name string) bool { return m[name] != nil }
+
+func (m memory) open(name string) (io.ReadCloser, error) {
+	if !m.has(name) {
+		return nil, fs.ErrNotExist
+	}
+	return io.NopCloser(bytes.NewReader(m[name])), nil
+}
+
+func (m memory) Close() error { return nil }
+
+// Whatever index.json and a manifest say, opening the layout ends, with a
+// refusal that has a name or with an image whose configuration was found.
+func FuzzOpenLayout(f *testing.F) {
+	store := cas.NewMem()
+	b := newBundle(f, store, "none", amd64)
+	index, err := b.indexJSON()
+	must(f, err)
+	img := b.Index.Images[0]
+	f.Add(index.Data, img.Manifest.Data, img.Config.Data)
+	f.Add([]byte(`{"schemaVersion":2,"manifests":[]}`), []byte(`{}`), []byte(`{}`))
+	f.Add([]byte(`{"manifests":[{"mediaType":"`+v1.MediaTypeImageIndex+`","digest":"M","size":0}]}`), []byte(`{"manifests":[{"digest":"C"}]}`), []byte(`null`))
+	f.Fuzz(func(t *testing.T, index, manifest, config []byte) {
+		// References to whatever stands there now are set right, so that more
+		// than the check of digests is tried.
+		for _, r := range []struct{ in, of *[]byte }{{&manifest, &config}, {&index, &manifest}} {
+			for _, old := range []string{"M", "C", img.Manifest.Descriptor.Digest.String(), img.Config.Descriptor.Digest.String()} {
+				*r.in = bytes.ReplaceAll(*r.in, []byte(`"digest":"`+old+`"`), []byte(`"digest":"`+cas.Sum(*r.of).String()+`"`))
+			}
+			for _, size := range []int64{0, img.Manifest.Descriptor.Size, img.Config.Descriptor.Size} {
+				*r.in = bytes.ReplaceAll(*r.in, fmt.Appendf(nil, `"size":%d`, size), fmt.Appendf(nil, `"size":%d`, len(*r.of)))
+			}
+		}
+		files := memory{"index.json": index, "oci-layout": []byte(`{"imageLayoutVersion":"1.0.0"}`)}
+		for _, blob := range [][]byte{manifest, config} {
+			files["blobs/sha256/"+cas.Sum(blob).Hex()] = blob
+		}
+		s, err := openLayout(t.Context(), "fuzz", files)
+		if err != nil {
+			if fault.Of(err) == "" && !errors.Is(err, fs.ErrNotExist) {
+				t.Fatalf("an error that is no refusal: %v", err)
+			}
+			return
+		}
+		for _, i := range s.Images {
+			if len(i.Layers) != len(i.Config.RootFS.DiffIDs) {
+				t.Fatalf("%d layers, %d DiffIDs", len(i.Layers), len(i.Config.RootFS.DiffIDs))
 			}
 		}
 	})
