@@ -330,3 +330,21 @@ func TestC01Derived(t *testing.T) {
 		}
 	}
 }
+
+// A sound blob that took a damaged one's place while that was read stays.
+func TestC01ReplacedMeanwhile(t *testing.T) {
+	dir := t.TempDir()
+	s := openDir(t, dir)
+	ref := put(t, s, "hello")
+	os.WriteFile(filepath.Join(dir, "sha256", ref.Digest.Hex()[:2], ref.Digest.Hex()), []byte("hellO"), 0o600)
+	r, err := s.Open(ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	put(t, s, "hello")
+	if _, err := io.ReadAll(r); !errors.Is(err, cas.ErrDamaged) {
+		t.Errorf("the damaged one: %v", err)
+	}
+	wantText(t, s, ref, "hello")
+}
