@@ -366,3 +366,39 @@ with tarfile.open(sys.argv[1]) as t:
 		})
 	}
 }
+
+// Whatever a header can say, archive/tar reads as it was meant.
+func FuzzAppendHeader(f *testing.F) {
+	f.Add("etc/motd", "", uint16(0o644), 0, 0, int64(5), int64(77), "", []byte(nil))
+	f.Add(strings.Repeat("d/", 90)+"é", strings.Repeat("t", 120), uint16(0o7777), 1<<22, 1<<30, int64(1)<<34, int64(-5), "user.x", []byte("a\x00b"))
+	f.Add("\xff/x", "\xfe", uint16(0), 1, 2, int64(0), int64(1)<<34, "security.capability", []byte("=\n"))
+	f.Fuzz(func(t *testing.T, path, link string, mode uint16, uid, gid int, size, mtime int64, xattr string, value []byte) {
+		n := Node{Path: path, Type: Regular, Mode: mode, UID: uid, GID: gid, MTime: mtime, Content: cas.Ref{Size: size}}
+		if link != "" {
+			n.Type, n.Link, n.Content.Size = Symlink, link, 0
+		}
+		if xattr != "" {
+			n.Xattrs = []Xattr{{xattr, value}}
+		}
+		if path == "" || strings.HasSuffix(path, "/") || checkPath(path, n.Type) != nil {
+			t.Skip("no path of a tree")
+		}
+		b, err := AppendHeader(nil, &n, 0)
+		if err != nil {
+			return
+		}
+		if len(b)%BlockSize != 0 {
+			t.Fatalf("%d bytes are no whole blocks", len(b))
+		}
+		h, err := tar.NewReader(bytes.NewReader(b)).Next()
+		if err != nil {
+			t.Fatalf("%+v: %v", n, err)
+		}
+		if h.Name != n.Path || h.Linkname != n.Link || h.Mode != int64(n.Mode&0o7777) || h.Uid != n.UID || h.Gid != n.GID || h.Size != n.Content.Size || h.ModTime.Unix() != n.MTime {
+			t.Fatalf("wrote %+v, read %+v", n, h)
+		}
+		if xattr != "" && h.PAXRecords["SCHILY.xattr."+xattr] != string(value) {
+			t.Fatalf("attribute %q is %q, want %q", xattr, h.PAXRecords["SCHILY.xattr."+xattr], value)
+		}
+	})
+}
