@@ -160,14 +160,7 @@ func (p parity) run(t *testing.T) {
 }
 
 func (p parity) compare(t *testing.T, u *resolve.Universe, file string, lost func(int) int) (exact int) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var o oracle
-	if err := json.Unmarshal(data, &o); err != nil {
-		t.Fatal(err)
-	}
+	o := readOracle(t, file)
 	var smaller, larger, differs, solved, refused int
 	var list []string
 	start := time.Now()
@@ -204,8 +197,22 @@ func (p parity) compare(t *testing.T, u *resolve.Universe, file string, lost fun
 	return exact
 }
 
-func (p parity) ask(t *testing.T, u *resolve.Universe, c oracleCase) ([]string, error) {
-	var wants []resolve.Want
+func (p parity) cases(t *testing.T) []oracleCase {
+	return readOracle(t, testrepo.Shared(t, "oracles/"+p.oracle+".json")).Cases
+}
+
+func readOracle(t *testing.T, file string) (o oracle) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, &o); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func (p parity) wants(t *testing.T, c oracleCase) (wants []resolve.Want) {
 	for i, r := range c.Roots {
 		w, err := p.syntax.Want(r)
 		if err != nil {
@@ -214,7 +221,11 @@ func (p parity) ask(t *testing.T, u *resolve.Universe, c oracleCase) ([]string, 
 		w.Ref = i
 		wants = append(wants, w)
 	}
-	closure, err := resolve.Solve(u, wants, resolve.Options{Recommends: c.Recommends})
+	return wants
+}
+
+func (p parity) ask(t *testing.T, u *resolve.Universe, c oracleCase) ([]string, error) {
+	closure, err := resolve.Solve(u, p.wants(t, c), resolve.Options{Recommends: c.Recommends})
 	if err != nil {
 		return nil, err
 	}
@@ -274,4 +285,81 @@ func BenchmarkSolve(b *testing.B) {
 			}
 		})
 	}
+}
+
+// TestMinimal: every dependency in a closure of the oracles' wants is
+// satisfied, and without any one of its packages one would not be. The only
+// packages beyond that are those that the tool has as well: taking dependencies
+// one by one leaves alternatives behind, lsb-base above all, that a later
+// package makes superfluous.
+func TestMinimal(t *testing.T) {
+	for _, p := range parities {
+		t.Run(p.oracle, func(t *testing.T) {
+			u := p.universe(t)
+			for _, c := range p.cases(t) {
+				if c.Error != "" {
+					continue
+				}
+				closure, err := resolve.Solve(u, p.wants(t, c), resolve.Options{Recommends: c.Recommends})
+				if err != nil {
+					t.Errorf("%v: %v", c.Roots, err)
+					continue
+				}
+				for _, k := range needless(t, p.syntax, closure) {
+					if !slices.Contains(c.Closure, k.Name+"="+k.Version) {
+						t.Errorf("%v: nothing needs %s %s", c.Roots, k.Name, k.Version)
+					}
+				}
+			}
+		})
+	}
+}
+
+// needless gives the members of a closure that nothing needs alone. It fails
+// the test where a dependency is not satisfied at all.
+func needless(t *testing.T, syntax asker, c *resolve.Closure) (out []resolve.Chosen) {
+	type offer struct {
+		name, version string
+	}
+	offers := map[string][]offer{} // provided name -> member, version
+	for _, p := range c.Packages {
+		offers[p.Name] = append(offers[p.Name], offer{p.Name, p.Version})
+		for _, a := range p.Provides {
+			offers[a.Name] = append(offers[a.Name], offer{p.Name, a.Version})
+		}
+	}
+	needed := map[string]bool{}
+	for _, p := range c.Packages {
+		if p.Wanted || p.Pulled {
+			needed[p.Name] = true
+		}
+		r, err := syntax.Relations(p.Package)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, clause := range append(r.Depends, r.Recommends...) {
+			by := map[string]bool{}
+			for _, a := range clause {
+				for _, o := range offers[a.Name] {
+					if a.Op == "" || o.version == "" && a.Op[0] == '<' || o.version != "" && syntax.Satisfies(o.version, a.Op, a.Version) {
+						by[o.name] = true
+					}
+				}
+			}
+			if len(by) == 0 && i < len(r.Depends) {
+				t.Errorf("%s %s needs %v, and nothing in the closure is it", p.Name, p.Version, clause)
+			}
+			if len(by) == 1 {
+				for name := range by {
+					needed[name] = true
+				}
+			}
+		}
+	}
+	for _, p := range c.Packages {
+		if !needed[p.Name] {
+			out = append(out, p)
+		}
+	}
+	return out
 }
