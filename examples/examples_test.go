@@ -5,11 +5,13 @@ package examples
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"compose/internal/testrepo"
@@ -35,6 +37,9 @@ var all = []example{
 	{"alpine-git", "lab", []string{"--version"}, `^git version 2\.`, false},
 }
 
+// update locks every example anew and commits lock and digest to the checkout.
+var update = flag.Bool("update", false, "lock the examples anew and write their locks and digests")
+
 func TestExamples(t *testing.T) {
 	bin := filepath.Join(t.TempDir(), "compose")
 	if out, err := exec.Command("go", "build", "-o", bin, "compose/cmd/compose").CombinedOutput(); err != nil {
@@ -44,10 +49,19 @@ func TestExamples(t *testing.T) {
 	for _, e := range all {
 		t.Run(e.name, func(t *testing.T) {
 			r := newRunner(t, bin, e)
+			if *update {
+				r.update(t, cache)
+			}
 			archive := filepath.Join(t.TempDir(), e.name+".tar")
 			digest := r.buildLocked(t, cache, archive)
-			again := filepath.Join(t.TempDir(), "again.tar")
-			if other := r.build(t, r.other(), "-o", again); other != digest {
+			warm := filepath.Join(t.TempDir(), "warm.tar")
+			if again := r.build(t, func(c *exec.Cmd) { c.Env = append(os.Environ(), "GOMAXPROCS=8") }, "--cache-dir", cache, "-o", warm); again != digest {
+				t.Errorf("built warm: %s, then %s", digest, again)
+			}
+			same(t, archive, warm)
+			dir := t.TempDir()
+			again := filepath.Join(dir, "again.tar")
+			if other := r.build(t, r.other(t, dir), "-o", again); other != digest {
 				t.Errorf("built in other circumstances: %s, then %s", digest, other)
 			}
 			same(t, archive, again)
@@ -108,6 +122,30 @@ func alpineMirror(t *testing.T, name string) string {
 	return "file://" + dir
 }
 
+// update writes a fresh lock, and the digest that comes of it, into the
+// checkout and into the copy.
+func (r *runner) update(t *testing.T, cache string) {
+	t.Helper()
+	if out, err := r.command("lock", "--update", "--cache-dir", cache).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	digest := r.build(t, nil, "--cache-dir", cache, "-o", filepath.Join(t.TempDir(), "update.tar"))
+	lock, err := os.ReadFile(filepath.Join(filepath.Dir(r.manifest), "image.lock.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	home := filepath.Join(testrepo.Root(t), "examples", r.example.name)
+	err = os.WriteFile(filepath.Join(home, "image.lock.json"), lock, 0o644)
+	for _, dir := range []string{home, filepath.Dir(r.manifest)} {
+		if !r.example.local {
+			err = errors.Join(err, os.WriteFile(filepath.Join(dir, "digest"), []byte(digest+"\n"), 0o644))
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // buildLocked builds what the lock says and compares the digest. A mirror
 // drops versions that were superseded: where the lock can no longer be
 // honoured, that is said, and a fresh lock in the copy takes its place.
@@ -163,11 +201,26 @@ func (r *runner) build(t *testing.T, prepare func(*exec.Cmd), args ...string) st
 }
 
 // other is other circumstances: an empty store, another home, folder, time
-// zone, locale, umask and number of processors.
-func (r *runner) other() func(*exec.Cmd) {
+// zone, locale, umask, number of processors and, where root may choose,
+// another user.
+func (r *runner) other(t *testing.T, out string) func(*exec.Cmd) {
 	return func(cmd *exec.Cmd) {
 		home := filepath.Join(r.root, "home")
-		cmd.Dir = filepath.Dir(r.root)
+		if err := os.Mkdir(home, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if os.Getuid() == 0 {
+			const nobody = 65534
+			err := errors.Join(os.Chown(home, nobody, nobody), os.Chown(out, nobody, nobody))
+			for _, dir := range []string{filepath.Dir(r.bin), r.root, out} { // of t.TempDir, below a folder of its owner's alone
+				err = errors.Join(err, os.Chmod(filepath.Dir(dir), 0o755))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		}
+		cmd.Dir = "/"
 		cmd.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "TZ=Pacific/Kiritimati", "LC_ALL=tr_TR.UTF-8", "LANG=tr_TR.UTF-8", "GOMAXPROCS=1"}
 		cmd.Args = append([]string{"sh", "-c", `umask 077; exec "$0" "$@"`}, cmd.Args...)
 		cmd.Path = "/bin/sh"
