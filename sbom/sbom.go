@@ -304,13 +304,14 @@ func (d *Document) sha1s(refs []cas.Ref, open func(cas.Ref) (io.ReadCloser, erro
 	workers := runtime.GOMAXPROCS(0)
 	for w := range workers {
 		g.Go(func() error {
+			h, buf := sha1.New(), make([]byte, 128<<10)
 			for _, j := range jobs[w*len(jobs)/workers : (w+1)*len(jobs)/workers] {
-				sum, err := sha1Of(j.ref, open)
-				if err != nil {
+				h.Reset()
+				if err := hashInto(h, buf, j.ref, open); err != nil {
 					return fmt.Errorf("sbom: /%s: %w", j.path, err)
 				}
 				for _, i := range j.files {
-					d.Files[i].SHA1 = sum
+					h.Sum(d.Files[i].SHA1[:0])
 				}
 			}
 			return nil
@@ -319,18 +320,14 @@ func (d *Document) sha1s(refs []cas.Ref, open func(cas.Ref) (io.ReadCloser, erro
 	return g.Wait()
 }
 
-func sha1Of(ref cas.Ref, open func(cas.Ref) (io.ReadCloser, error)) (sum [sha1.Size]byte, err error) {
+func hashInto(h io.Writer, buf []byte, ref cas.Ref, open func(cas.Ref) (io.ReadCloser, error)) error {
 	r, err := open(ref)
 	if err != nil {
-		return sum, err
+		return err
 	}
 	defer r.Close()
-	h := sha1.New()
-	if _, err := io.Copy(h, r); err != nil {
-		return sum, err
-	}
-	h.Sum(sum[:0])
-	return sum, nil
+	_, err = io.CopyBuffer(h, struct{ io.Reader }{r}, buf)
+	return err
 }
 
 // osReleaseLimit is far above any real os-release.
