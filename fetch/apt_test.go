@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"compose/internal/cas"
+	"compose/internal/fault"
 	"compose/resolve"
 )
 
@@ -185,5 +186,26 @@ func TestBases(t *testing.T) {
 				t.Errorf("got  %q, %v\nwant %q", got, err, tt.want)
 			}
 		})
+	}
+}
+
+func TestBasesRefuse(t *testing.T) {
+	for url, want := range map[string]string{
+		"http://example.org/debian?token=x": `repository "r": "http://example.org/debian?…": the address of a repository has no query and no fragment`,
+		"http://example.org/debian#x":       `repository "r": "http://example.org/debian": the address of a repository has no query and no fragment`,
+		"https://u:p@example.org:8443/x":    `repository "r": "https://example.org:8443/x": credentials do not belong in a URL; they go in ~/.netrc or COMPOSE_AUTH_EXAMPLE_ORG_8443`,
+		"gopher://example.org":             `repository "r": "gopher://example.org": want http, https or file`,
+		"http:///debian":                    `repository "r": "http:///debian": has no host`,
+	} {
+		for _, c := range []*Client{{}, {Mirrors: map[string][]string{"r": {url}}}} {
+			c.Store, c.Getenv = cas.NewMem(), func(string) string { return "" }
+			src := resolve.Source{Name: "r", URL: "http://example.org"}
+			if c.Mirrors == nil {
+				src.URL = url
+			}
+			if _, err := c.bases(src); fault.Of(err) != fault.Usage || err.Error() != want {
+				t.Errorf("%s: got %v", url, err)
+			}
+		}
 	}
 }
