@@ -194,7 +194,7 @@ func TestBasesRefuse(t *testing.T) {
 		"http://example.org/debian?token=x": `repository "r": "http://example.org/debian?…": the address of a repository has no query and no fragment`,
 		"http://example.org/debian#x":       `repository "r": "http://example.org/debian": the address of a repository has no query and no fragment`,
 		"https://u:p@example.org:8443/x":    `repository "r": "https://example.org:8443/x": credentials do not belong in a URL; they go in ~/.netrc or COMPOSE_AUTH_EXAMPLE_ORG_8443`,
-		"gopher://example.org":             `repository "r": "gopher://example.org": want http, https or file`,
+		"gopher://example.org":              `repository "r": "gopher://example.org": want http, https or file`,
 		"http:///debian":                    `repository "r": "http:///debian": has no host`,
 	} {
 		for _, c := range []*Client{{}, {Mirrors: map[string][]string{"r": {url}}}} {
