@@ -26,6 +26,11 @@ type Manners struct {
 	// with the names to choose from.
 	Bare bool
 
+	// LastMentioned: of packages that provide a name and rank the same, the
+	// one that the relations of all packages mention last is taken (apt).
+	// Otherwise it is the last by source package and name.
+	LastMentioned bool
+
 	// ByProvided: the version at which packages provide a name decides
 	// between them before anything else (apk). Otherwise the package of
 	// that name comes first (apt).

@@ -1,6 +1,7 @@
 package resolve
 
 import (
+	"cmp"
 	"slices"
 )
 
@@ -83,6 +84,11 @@ func (s *solver) serves(a Atom, pkg int32) bool {
 
 // compare is negative where x is the better offer for one atom.
 func (s *solver) compare(x, y offer) int {
+	return cmp.Or(s.rank(x, y), s.index.tie(x.pkg, y.pkg))
+}
+
+// rank is what tells two offers for one atom apart but for their names.
+func (s *solver) rank(x, y offer) int {
 	p, q := &s.u.Packages[x.pkg], &s.u.Packages[y.pkg]
 	if c := s.preferred(x.pkg) - s.preferred(y.pkg); c != 0 {
 		return c
@@ -117,13 +123,10 @@ func (s *solver) compare(x, y offer) int {
 	if p.Fields.Important != q.Fields.Important {
 		return less(p.Fields.Important)
 	}
-	if c := rank(p) - rank(q); c != 0 {
+	if c := importance(p) - importance(q); c != 0 {
 		return c
 	}
-	if p.Priority != q.Priority {
-		return q.Priority - p.Priority
-	}
-	return s.index.tie(x.pkg, y.pkg)
+	return q.Priority - p.Priority
 }
 
 func less(first bool) int {
@@ -133,8 +136,8 @@ func less(first bool) int {
 	return 1
 }
 
-// rank is the distribution's own importance of a package (deb's Priority).
-func rank(p *Package) int {
+// importance is the distribution's own importance of a package (deb's Priority).
+func importance(p *Package) int {
 	switch p.Fields.Priority {
 	case "required":
 		return 1

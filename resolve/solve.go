@@ -28,8 +28,9 @@ type solver struct {
 	needs   [][]need // by package, once opened
 	broken  error    // a relation that the syntax cannot read
 
-	taken    []bool  // members of the closure, as far as it has been walked
-	order    []int32 // the same, in the order in which they were taken
+	spots    map[string]spot // where names are mentioned first
+	taken    []bool          // members of the closure, as far as it has been walked
+	order    []int32         // the same, in the order in which they were taken
 	elided   map[string]bool
 	late     bool            // nothing is put off any more
 	deferred []*need         // of shared names, for which nothing could be taken yet
@@ -452,9 +453,15 @@ func (s *solver) notePreference(n *need, p int32) {
 // best is the best package that may still be taken for n, or -1.
 func (s *solver) best(n *need) int32 {
 	for _, p := range n.offers {
-		if s.search.value[p] != no {
-			return p
+		if s.search.value[p] == no {
+			continue
 		}
+		if s.manners.LastMentioned {
+			if equals := s.equals(n, p); len(equals) > 1 {
+				return s.lastMentioned(equals)
+			}
+		}
+		return p
 	}
 	return -1
 }

@@ -118,7 +118,7 @@ type ask struct {
 }
 
 var (
-	likeApt = Manners{DepthFirst: true, Named: true}
+	likeApt = Manners{DepthFirst: true, Named: true, LastMentioned: true}
 	likeApk = Manners{Exclusive: true, Bare: true, ByProvided: true}
 )
 
