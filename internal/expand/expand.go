@@ -15,10 +15,6 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// MaxWindow is the largest dictionary or window that a stream may ask for, in
-// bytes.
-const MaxWindow = xz.MaxDict
-
 // A Kind is a compression, named by the suffix of a file's name: "", "gz",
 // "xz" or "zst".
 type Kind string

@@ -13,6 +13,7 @@ import (
 
 	"compose/internal/cas"
 	"compose/internal/fault"
+	"compose/internal/limits"
 	"compose/resolve"
 
 	"github.com/klauspost/compress/gzip"
@@ -95,12 +96,12 @@ func TestZ01_BudgetFollowsTheInstalledSize(t *testing.T) {
 		size, installed int64
 		want            int64
 	}{
-		{"twice the installed size, and slack", 1 << 20, 10 << 20, 20<<20 + Slack},
-		{"a package of nothing", 1000, 0, 64*1000 + Slack},
-		{"no installed size: by the file's size", 100 << 20, 0, 6400<<20 + Slack},
-		{"never more than the hard limit", 1 << 20, 1 << 60, Hard},
-		{"nor by the file's size", 1 << 50, 0, Hard},
-		{"a negative size is none", 1 << 20, -5, 64<<20 + Slack},
+		{"twice the installed size, and slack", 1 << 20, 10 << 20, 20<<20 + limits.Slack},
+		{"a package of nothing", 1000, 0, 64*1000 + limits.Slack},
+		{"no installed size: by the file's size", 100 << 20, 0, 6400<<20 + limits.Slack},
+		{"never more than the hard limit", 1 << 20, 1 << 60, limits.Expanded},
+		{"nor by the file's size", 1 << 50, 0, limits.Expanded},
+		{"a negative size is none", 1 << 20, -5, 64<<20 + limits.Slack},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
 			if got := NewBudget(NewInput(nil, tt.size, cas.Digest{}), tt.installed).Left(); got != tt.want {

@@ -10,6 +10,7 @@ import (
 
 	"compose/internal/cas"
 	"compose/internal/fault"
+	"compose/internal/limits"
 	"compose/resolve"
 )
 
@@ -23,19 +24,6 @@ func buffered(r io.Reader) byteReader {
 	return bufio.NewReaderSize(r, bufferSize)
 }
 
-// Limits of what a package file may expand to, in bytes (threats.md Z-01).
-const (
-	// Slack is what every package may expand to, whatever it says. Signed
-	// installed sizes are estimates, a tar archive has more than its files,
-	// and a sparse file is counted by its blocks.
-	Slack = 64 << 20
-	// Hard is what no package may expand to.
-	Hard = 64 << 30
-	// unsized times the file's size is allowed where the index states no
-	// installed size. Real packages reach 20.
-	unsized = 64
-)
-
 // A Budget is how many bytes the parts of one file may expand to, all
 // together; parts that are only skipped count as well.
 type Budget struct {
@@ -46,14 +34,14 @@ type Budget struct {
 }
 
 // NewBudget is the budget of a package file whose signed metadata promise the
-// given installed size, in bytes: twice that and Slack.
+// given installed size, in bytes: twice that and limits.Slack.
 func NewBudget(in *Input, installed int64) *Budget {
-	limit := int64(Hard)
+	limit := int64(limits.Expanded)
 	switch {
-	case installed > 0 && installed < Hard/2:
-		limit = min(limit, 2*installed+Slack)
-	case installed <= 0 && in.size < Hard/unsized:
-		limit = min(limit, unsized*in.size+Slack)
+	case installed > 0 && installed < limits.Expanded/2:
+		limit = min(limit, 2*installed+limits.Slack)
+	case installed <= 0 && in.size < limits.Expanded/limits.Ratio:
+		limit = min(limit, limits.Ratio*in.size+limits.Slack)
 	}
 	return &Budget{in: in, limit: limit}
 }

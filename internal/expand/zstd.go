@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 
+	"compose/internal/limits"
+
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -18,7 +20,7 @@ type zstdReader struct {
 
 func newZstd(r io.Reader) (io.ReadCloser, error) {
 	frame := &oneFrame{r: r}
-	z, err := zstd.NewReader(frame, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(MaxWindow), zstd.WithDecoderMaxMemory(MaxWindow))
+	z, err := zstd.NewReader(frame, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(limits.Window), zstd.WithDecoderMaxMemory(limits.Window))
 	if err != nil {
 		return nil, err
 	}

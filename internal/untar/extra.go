@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"compose/internal/fault"
+	"compose/internal/limits"
 )
 
 // An extra is what headers of type x, L and K say of the entry behind them.
@@ -61,8 +62,8 @@ func (r *Reader) extraData() ([]byte, error) {
 	if err := r.numbers(&h); err != nil {
 		return nil, fault.New(fault.Of(err), "entry %d: header of type %q: %w", r.entries+1, r.block.kind(), err)
 	}
-	if h.Size == 0 || h.Size > MaxExtra {
-		return nil, fault.New(fault.LimitSize, "entry %d: header of type %q: %d bytes: 1 to %d are allowed", r.entries+1, r.block.kind(), h.Size, MaxExtra)
+	if h.Size == 0 || h.Size > limits.ExtraHeader {
+		return nil, fault.New(fault.LimitSize, "entry %d: header of type %q: %d bytes: 1 to %d are allowed", r.entries+1, r.block.kind(), h.Size, limits.ExtraHeader)
 	}
 	data := make([]byte, h.Size)
 	if _, err := io.ReadFull(source{r}, data); err != nil {
@@ -175,7 +176,7 @@ func (r record) same(size int64) error {
 func (r record) id() (int, error) {
 	n, err := strconv.ParseUint(r.value, 10, 31)
 	if err != nil || r.value[0] == '+' {
-		return 0, fault.New(fault.FormatInvalid, "PAX %s is %q: 0 to %d is allowed", r.key, r.value, MaxID)
+		return 0, fault.New(fault.FormatInvalid, "PAX %s is %q: 0 to %d is allowed", r.key, r.value, limits.ID)
 	}
 	return int(n), nil
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"compose/internal/fault"
+	"compose/internal/limits"
 )
 
 // Clean is the path of an entry in the form of rootfs.Node: relative, without
@@ -23,8 +24,8 @@ func Clean(name string, isDir bool) (string, error) {
 	switch {
 	case strings.HasPrefix(path, "/"):
 		return "", fault.New(fault.UnsafeEntry, "an absolute name")
-	case len(path) > MaxPath:
-		return "", fault.New(fault.LimitSize, "a path of %d bytes: the limit is %d", len(path), MaxPath)
+	case len(path) > limits.Path:
+		return "", fault.New(fault.LimitSize, "a path of %d bytes: the limit is %d", len(path), limits.Path)
 	case hasControl(path):
 		return "", fault.New(fault.UnsafeEntry, "control characters in the name")
 	}
@@ -40,10 +41,10 @@ func checkSegments(path string) error {
 			return fault.New(fault.UnsafeEntry, "the path has the segment %q", seg)
 		case strings.HasPrefix(seg, ".wh."):
 			return fault.New(fault.UnsafeWhiteout, "%q would delete other files when the layer is applied", seg)
-		case len(seg) > MaxName:
-			return fault.New(fault.LimitSize, "a name of %d bytes: the limit is %d", len(seg), MaxName)
-		case depth > MaxDepth:
-			return fault.New(fault.LimitSize, "a path of more than %d segments", MaxDepth)
+		case len(seg) > limits.Name:
+			return fault.New(fault.LimitSize, "a name of %d bytes: the limit is %d", len(seg), limits.Name)
+		case depth > limits.Depth:
+			return fault.New(fault.LimitSize, "a path of more than %d segments", limits.Depth)
 		}
 	}
 	return nil
@@ -55,8 +56,8 @@ func checkTarget(target string) error {
 	switch {
 	case target == "":
 		return fault.New(fault.UnsafeEntry, "a symbolic link without a target")
-	case len(target) > MaxLink:
-		return fault.New(fault.LimitSize, "a link target of %d bytes: the limit is %d", len(target), MaxLink)
+	case len(target) > limits.LinkTarget:
+		return fault.New(fault.LimitSize, "a link target of %d bytes: the limit is %d", len(target), limits.LinkTarget)
 	case hasControl(target):
 		return fault.New(fault.UnsafeEntry, "control characters in the link's target %q", target)
 	}

@@ -14,6 +14,7 @@ import (
 	"math"
 
 	"compose/internal/fault"
+	"compose/internal/limits"
 )
 
 // A Header describes one entry as the archive has it.
@@ -21,7 +22,7 @@ type Header struct {
 	Name         string // verbatim
 	Type         byte   // '0' file, '1' hard link, '2' symbolic link, '3' and '4' devices, '5' directory, '6' FIFO
 	Mode         uint16 // the twelve bits of chmod(2)
-	UID, GID     int    // 0 to MaxID
+	UID, GID     int    // 0 to limits.ID
 	Size         int64  // bytes of content; 0 for all but files
 	MTime        int64  // seconds since 1970, rounded down
 	Link         string // target of a link, verbatim
@@ -75,7 +76,11 @@ const bufferSize = 64 << 10
 // NewReader reads the archive that r gives to its end. A size beyond what
 // budget, which may be nil, has left is refused when it is announced.
 func NewReader(r io.Reader, end End, budget Budget) *Reader {
-	return &Reader{r: r, end: end, budget: budget, buf: make([]byte, bufferSize)}
+	size := bufferSize
+	if m, ok := r.(interface{ Len() int }); ok { // it is in memory
+		size = min(size, max(m.Len(), blockSize))
+	}
+	return &Reader{r: r, end: end, budget: budget, buf: make([]byte, size)}
 }
 
 // Next skips what is unread of the current entry and gives the next one, in a
@@ -168,8 +173,8 @@ func (r *Reader) trailer() error {
 // entry makes a Header of the current block and what preceded it.
 func (r *Reader) entry() (*Header, error) {
 	r.entries++
-	if r.entries > MaxEntries {
-		return nil, fault.New(fault.LimitSize, "more than %d entries", MaxEntries)
+	if r.entries > limits.Entries {
+		return nil, fault.New(fault.LimitSize, "more than %d entries", limits.Entries)
 	}
 	h := &r.header
 	*h = Header{Name: r.name(), Link: r.linkname(), Type: r.block.kind()}
@@ -245,8 +250,8 @@ func (r *Reader) numbers(h *Header) (err error) {
 		return n
 	}
 	h.Mode = uint16(field("mode", b.mode(), 1<<21-1)) & 0o7777
-	h.UID = int(field("uid", b.uid(), MaxID))
-	h.GID = int(field("gid", b.gid(), MaxID))
+	h.UID = int(field("uid", b.uid(), limits.ID))
+	h.GID = int(field("gid", b.gid(), limits.ID))
 	h.Size = field("size", b.size(), math.MaxInt64-blockSize)
 	h.Major = uint32(field("devmajor", b.devmajor(), math.MaxUint32))
 	h.Minor = uint32(field("devminor", b.devminor(), math.MaxUint32))

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"compose/internal/fault"
+	"compose/internal/limits"
 )
 
 // The tests here are named after the rows of the project's catalogue of
@@ -207,15 +208,15 @@ func TestA13_TypeChange(t *testing.T) {
 func TestA15_Limits(t *testing.T) {
 	long := func(name string) []byte { return archive(gnuName(name), file("x", "")) }
 	refuse(t,
-		refusal{"deep path", long(strings.Repeat("d/", MaxDepth) + "f"), fault.LimitSize, "64 segments"},
-		refusal{"long name", long("a/" + strings.Repeat("n", MaxName+1)), fault.LimitSize, "256 bytes"},
+		refusal{"deep path", long(strings.Repeat("d/", limits.Depth) + "f"), fault.LimitSize, "64 segments"},
+		refusal{"long name", long("a/" + strings.Repeat("n", limits.Name+1)), fault.LimitSize, "256 bytes"},
 		refusal{"long path", long(strings.Repeat(strings.Repeat("d", 200)+"/", 21) + "f"), fault.LimitSize, "4222 bytes"},
-		refusal{"long target", archive(gnuTarget(strings.Repeat("t", MaxLink+1)), symlink("l", "x")), fault.LimitSize, `"l"`},
+		refusal{"long target", archive(gnuTarget(strings.Repeat("t", limits.LinkTarget+1)), symlink("l", "x")), fault.LimitSize, `"l"`},
 	)
-	if _, err := list(long(strings.Repeat("d/", MaxDepth-1) + "f")); err != nil {
+	if _, err := list(long(strings.Repeat("d/", limits.Depth-1) + "f")); err != nil {
 		t.Errorf("as deep as allowed: %v", err)
 	}
-	if _, err := list(long("a/" + strings.Repeat("n", MaxName))); err != nil {
+	if _, err := list(long("a/" + strings.Repeat("n", limits.Name))); err != nil {
 		t.Errorf("as long as allowed: %v", err)
 	}
 	t.Run("more entries than allowed", func(t *testing.T) {
@@ -223,7 +224,7 @@ func TestA15_Limits(t *testing.T) {
 		n := 0
 		for ; ; n++ {
 			if _, err := r.Next(); err != nil {
-				if fault.Of(err) != fault.LimitSize || n != MaxEntries {
+				if fault.Of(err) != fault.LimitSize || n != limits.Entries {
 					t.Errorf("after %d entries: %v", n, err)
 				}
 				return
@@ -327,7 +328,7 @@ func TestA21_NegativeAndLargeNumbers(t *testing.T) {
 
 func TestA22_OversizedExtraHeader(t *testing.T) {
 	huge := func(kind byte) []byte {
-		return archive(ent{name: "x", kind: kind, size: fmt.Sprintf("%o", MaxExtra+1)}, file("f", ""))
+		return archive(ent{name: "x", kind: kind, size: fmt.Sprintf("%o", limits.ExtraHeader+1)}, file("f", ""))
 	}
 	refuse(t,
 		refusal{"PAX", huge('x'), fault.LimitSize, "1048577 bytes"},

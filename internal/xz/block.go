@@ -7,6 +7,8 @@ import (
 	"hash"
 	"io"
 	"slices"
+
+	"compose/internal/limits"
 )
 
 // A block is one of the parts of a stream, which do not depend on each other.
@@ -61,8 +63,8 @@ func (b *block) parse(h *bytes.Reader) (err error) {
 		return err
 	}
 	size := uint64(2|bits&1) << (bits/2 + 11)
-	if size > MaxDict {
-		return fmt.Errorf("xz: dictionary of %d bytes: the limit is %d", size, MaxDict)
+	if size > limits.Window {
+		return fmt.Errorf("xz: dictionary of %d bytes: the limit is %d", size, limits.Window)
 	}
 	b.dict = uint32(size)
 	return nil

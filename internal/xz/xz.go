@@ -21,9 +21,6 @@ import (
 	"sync"
 )
 
-// MaxDict is the largest dictionary that a stream may ask for, in bytes.
-const MaxDict = 128 << 20
-
 // ErrTrailing says that something follows the stream: padding, a second
 // stream, or bytes that are neither.
 var ErrTrailing = errors.New("data after the end of the xz stream")

@@ -10,15 +10,10 @@ import (
 	"compose/internal/cas"
 	"compose/internal/expand"
 	"compose/internal/fault"
+	"compose/internal/limits"
 	"compose/internal/untar"
 	"compose/resolve"
 	"compose/rootfs"
-)
-
-// Limits of the parts that are kept in memory, in bytes, expanded.
-const (
-	maxSignature = 1 << 20
-	maxControl   = 16 << 20
 )
 
 // Open reads an apk of version 2 (apk-package(5)): gzip members, each a tar
@@ -59,7 +54,7 @@ func (o *opener) open(in io.Reader) error {
 		return err
 	}
 	o.members = expand.NewMembers(io.MultiReader(bytes.NewReader(magic), in), o.budget)
-	head, sum, err := o.segment("control", maxControl)
+	head, sum, err := o.segment("control", limits.ControlPart)
 	if err != nil {
 		return err
 	}
@@ -67,7 +62,7 @@ func (o *opener) open(in io.Reader) error {
 		if err := signature(head); err != nil {
 			return inPart("signature", err)
 		}
-		if head, sum, err = o.segment("control", maxControl); err != nil {
+		if head, sum, err = o.segment("control", limits.ControlPart); err != nil {
 			return err
 		}
 	}
@@ -122,8 +117,8 @@ func isSignature(segment []byte) bool { return bytes.HasPrefix(segment, []byte(s
 
 // signature checks that the segment is nothing but signatures.
 func signature(segment []byte) error {
-	if len(segment) > maxSignature {
-		return fault.New(fault.LimitExpanded, "%d bytes: the limit is %d", len(segment), maxSignature)
+	if len(segment) > limits.Signatures {
+		return fault.New(fault.LimitExpanded, "%d bytes: the limit is %d", len(segment), limits.Signatures)
 	}
 	t := untar.NewReader(bytes.NewReader(segment), untar.Cut, nil)
 	for {

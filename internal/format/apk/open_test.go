@@ -18,6 +18,7 @@ import (
 
 	"compose/internal/cas"
 	"compose/internal/fault"
+	"compose/internal/limits"
 	"compose/resolve"
 	"compose/rootfs"
 )
@@ -398,8 +399,8 @@ func TestZ01_Bomb(t *testing.T) {
 func TestZ02_BombInWhatIsSkipped(t *testing.T) {
 	zeros := strings.Repeat("\x00", 100<<20)
 	refuse(t,
-		refusal{"signature", gz(cut(entry{name: ".SIGN.RSA.x", body: zeros[:maxSignature]})) + of(dataPart), fault.LimitExpanded, "signature segment"},
-		refusal{"control", controlOf(withHash(info, dataPart), entry{name: ".big", body: zeros[:maxControl]}) + dataPart, fault.LimitExpanded, "control segment"},
+		refusal{"signature", gz(cut(entry{name: ".SIGN.RSA.x", body: zeros[:limits.Signatures]})) + of(dataPart), fault.LimitExpanded, "signature segment"},
+		refusal{"control", controlOf(withHash(info, dataPart), entry{name: ".big", body: zeros[:limits.ControlPart]}) + dataPart, fault.LimitExpanded, "control segment"},
 		refusal{"first", gz(zeros) + of(dataPart), fault.LimitExpanded, "control segment"},
 	)
 }

@@ -7,6 +7,7 @@ import (
 
 	"compose/internal/cas"
 	"compose/internal/fault"
+	"compose/internal/limits"
 	"compose/resolve"
 	"compose/rootfs"
 )
@@ -35,8 +36,8 @@ func parsePkginfo(data []byte) (*pkginfo, error) {
 		if !ended {
 			return nil, fault.New(fault.FormatInvalid, ".PKGINFO: the last line, %q, has no end: it is cut off", clip(line))
 		}
-		if len(text) > maxLine {
-			return nil, fault.New(fault.LimitSize, ".PKGINFO: a line of %d bytes: the limit is %d", len(text), maxLine)
+		if len(text) > limits.Line {
+			return nil, fault.New(fault.LimitSize, ".PKGINFO: a line of %d bytes: the limit is %d", len(text), limits.Line)
 		}
 		if strings.TrimSpace(text) == "" || text[0] == '#' {
 			continue

@@ -10,16 +10,10 @@ import (
 
 	"compose/internal/expand"
 	"compose/internal/fault"
+	"compose/internal/limits"
 	"compose/internal/untar"
 	"compose/resolve"
 	"compose/rootfs"
-)
-
-// Limits of the parts that are kept in memory, in bytes (threats.md D-06).
-const (
-	maxControlPart = 64 << 20 // control.tar, expanded
-	maxControl     = 1 << 20  // the control file itself
-	maxIgnored     = 1 << 20  // a member that is skipped
 )
 
 // Open reads a deb (deb(5)): an ar archive of debian-binary, control.tar and
@@ -121,8 +115,8 @@ func (o *opener) version() error {
 
 // skip passes over a member that compose has no use for.
 func (o *opener) skip(name string, size int64) error {
-	if size > maxIgnored {
-		return fault.New(fault.LimitSize, "%s: %d bytes: the limit of a member without meaning is %d", name, size, maxIgnored)
+	if size > limits.Ignored {
+		return fault.New(fault.LimitSize, "%s: %d bytes: the limit of a member without meaning is %d", name, size, limits.Ignored)
 	}
 	o.pkg.Notices = append(o.pkg.Notices, "member "+name+" passed over")
 	_, err := io.Copy(io.Discard, o.ar)
@@ -166,7 +160,7 @@ var kinds = map[string]expand.Kind{"": expand.None, ".gz": expand.Gzip, ".xz": e
 // control reads the control part into memory and checks that it is the
 // package that was asked for.
 func (o *opener) control(name string) error {
-	budget := o.budget.Part(maxControlPart)
+	budget := o.budget.Part(limits.ControlPart)
 	z, err := o.part(name, "control.tar", budget)
 	if err != nil {
 		return err
@@ -217,8 +211,8 @@ func (o *opener) member(t *untar.Reader, h *untar.Header) error {
 		return fault.New(fault.UnsafeEntry, "the control part has plain files only, and no folders")
 	case o.pkg.Control[name] != nil:
 		return fault.New(fault.UnsafeEntry, "the control part has it twice")
-	case name == "control" && h.Size > maxControl:
-		return fault.New(fault.LimitSize, "%d bytes: the limit is %d", h.Size, maxControl)
+	case name == "control" && h.Size > limits.ControlFile:
+		return fault.New(fault.LimitSize, "%d bytes: the limit is %d", h.Size, limits.ControlFile)
 	case name == "control":
 		o.pkg.BuildTime = max(h.MTime, 0)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"compose/internal/cas"
 	"compose/internal/fault"
+	"compose/internal/limits"
 	"compose/resolve"
 	"compose/rootfs"
 
@@ -348,7 +349,7 @@ func TestD04_ExtraMembers(t *testing.T) {
 		refusal{"no data", arOf(formatVersion, c), fault.FormatInvalid, "data.tar"},
 		refusal{"no control", arOf(formatVersion, d), fault.FormatInvalid, "control.tar"},
 		refusal{"bytes behind the last member", append(plain(), "junk"...), fault.FormatInvalid, "4 bytes"},
-		refusal{"a large member without meaning", arOf(formatVersion, member{name: "_x", body: strings.Repeat("x", maxIgnored+2)}, c, d), fault.LimitSize, "_x"},
+		refusal{"a large member without meaning", arOf(formatVersion, member{name: "_x", body: strings.Repeat("x", limits.Ignored+2)}, c, d), fault.LimitSize, "_x"},
 	)
 	p, err := open(arOf(formatVersion, member{name: "_builder", body: "xx"}, c, d, member{name: "_gpgorigin", body: "sig"}))
 	if err != nil || fmt.Sprint(p.Notices) != "[member _builder passed over member _gpgorigin passed over]" {
