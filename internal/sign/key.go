@@ -99,8 +99,20 @@ func LoadKey(file string, password Password) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
+	k, err := ParseKey(file, text, password)
+	if err != nil {
+		return nil, err
+	}
+	if perm := info.Mode().Perm(); perm&0o077 != 0 {
+		k.Warning = fmt.Sprintf("%s: mode %04o lets others at the key; chmod 600 it", file, perm)
+	}
+	return k, nil
+}
+
+// ParseKey opens a private key in cosign's PEM form. name is for messages.
+func ParseKey(name string, text []byte, password Password) (*Key, error) {
 	if block, _ := pem.Decode(text); block == nil || block.Type != cosign.SigstorePrivateKeyPemType && block.Type != cosign.CosignPrivateKeyPemType {
-		return nil, fault.New(fault.TrustAttestation, "%s: not a private key of cosign's", file)
+		return nil, fault.New(fault.TrustAttestation, "%s: not a private key of cosign's", name)
 	}
 	secret, err := password(false)
 	if err != nil {
@@ -111,20 +123,15 @@ func LoadKey(file string, password Password) (*Key, error) {
 	signer, err := cosign.LoadPrivateKey(text, secret, &[]signature.LoadOption{})
 	if err != nil {
 		// The library's reason could tell something about the secret.
-		return nil, fault.New(fault.TrustAttestation, "%s: the password does not open it, or it is damaged", file)
+		return nil, fault.New(fault.TrustAttestation, "%s: the password does not open it, or it is damaged", name)
 	}
 	pub, err := signer.PublicKey()
 	if err != nil {
-		return nil, fault.New(fault.TrustAttestation, "%s: %w", file, err)
+		return nil, fault.New(fault.TrustAttestation, "%s: %w", name, err)
 	}
-	k := &Key{signer: signer, file: file}
-	if k.Public, err = newPublicKey(file, pub); err != nil {
-		return nil, err
-	}
-	if perm := info.Mode().Perm(); perm&0o077 != 0 {
-		k.Warning = fmt.Sprintf("%s: mode %04o lets others at the key; chmod 600 it", file, perm)
-	}
-	return k, nil
+	k := &Key{signer: signer, file: name}
+	k.Public, err = newPublicKey(name, pub)
+	return k, err
 }
 
 // LoadPublicKey reads a public key in PEM form.

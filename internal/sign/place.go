@@ -29,11 +29,17 @@ type Place interface {
 // or a reference to a registry, which options say how to reach.
 func Open(image string, options ...remote.Option) (Place, error) {
 	info, err := os.Stat(image)
+	open := OpenArchive
 	switch {
 	case err == nil && info.IsDir():
-		return OpenLayout(image)
+		open = OpenLayout
+		fallthrough
 	case err == nil || strings.HasSuffix(image, ".tar"):
-		return OpenArchive(image)
+		l, err := open(image)
+		if err != nil {
+			return nil, err
+		}
+		return l, nil
 	case strings.HasPrefix(image, ".") || strings.HasPrefix(image, "/") || strings.HasSuffix(image, "/"):
 		return nil, fault.New(fault.Usage, "image: %w", err)
 	}

@@ -434,6 +434,58 @@ func TestP09TooMuchAttached(t *testing.T) {
 	}
 }
 
+func TestStatementIsDetermined(t *testing.T) {
+	img := Image{MediaType: "x", Digest: cas.Sum([]byte("image")), Size: 1}
+	got, err := Statement(img, "demo", SPDX, []byte("{\n  \"a\": \"<b>\"\n}\n"))
+	want := `{"_type":"https://in-toto.io/Statement/v1","subject":[{"name":"demo","digest":{"sha256":"` + img.Digest.Hex() +
+		`"}}],"predicateType":"https://spdx.dev/Document","predicate":{"a":"\u003cb\u003e"}}`
+	if err != nil || string(got) != want {
+		t.Errorf("got %s, %v\nwant %s", got, err, want)
+	}
+	if _, err := Statement(img, "demo", SPDX, []byte("{")); err == nil {
+		t.Error("a predicate that is no JSON was taken")
+	}
+}
+
+func TestOpen(t *testing.T) {
+	dir := t.TempDir()
+	junk := filepath.Join(dir, "junk")
+	if err := os.WriteFile(junk, []byte("no archive, and far too short to be one"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		rule, image string
+		open        fault.ID // what Open answers
+		read        fault.ID // what Image answers then
+	}{
+		{"a folder without an index is no image", dir, "", fault.Usage},
+		{"a file must be an archive", junk, fault.FormatInvalid, ""},
+		{"what ends in .tar is a file", "app.tar", fault.Usage, ""},
+		{"what begins with a dot or a slash is a file", "./app", fault.Usage, ""},
+		{"what ends in a slash is a folder", "app/", fault.Usage, ""},
+		{"what is no reference either is refused", "UPPER case", fault.Usage, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.rule, func(t *testing.T) {
+			p, err := Open(tt.image)
+			if fault.Of(err) != tt.open || (err != nil) != (tt.open != "") {
+				t.Fatalf("open: %v (%s)", err, fault.Of(err))
+			}
+			if err != nil {
+				return
+			}
+			defer p.Close()
+			if _, err := p.Image(context.Background()); fault.Of(err) != tt.read {
+				t.Errorf("image: %v (%s)", err, fault.Of(err))
+			}
+		})
+	}
+	reg := pushed(t, false)
+	if _, err := AtRegistry(reg.ref.Context().Tag("gone")).Image(context.Background()); fault.Of(err) != fault.Usage {
+		t.Errorf("a tag that is not there: %v (%s)", err, fault.Of(err))
+	}
+}
+
 // What is attached is a referrer of the image, with a registry's API for them
 // and without it.
 func TestReferrers(t *testing.T) {
