@@ -103,7 +103,13 @@ func (x *index) of(name string) []offer {
 		at = l.next
 	}
 	slices.SortFunc(out, func(a, b offer) int {
-		return cmp.Or(x.tie(a.pkg, b.pkg), strings.Compare(a.version, b.version))
+		if c := x.tie(a.pkg, b.pkg); c != 0 {
+			return c
+		}
+		if a.own != b.own {
+			return less(a.own) // some packages provide their own name once more
+		}
+		return strings.Compare(a.version, b.version)
 	})
 	x.found[name] = out
 	return out

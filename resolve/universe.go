@@ -2,8 +2,51 @@
 // writes that choice.
 //
 // It knows no package format: versions and relations are opaque text that a
-// Syntax explains. Solve is a pure function of a Universe and some wants,
-// whatever order they come in.
+// Syntax explains, and the habits of a format's own tool are data (Manners).
+// Solve is a pure function of a Universe and some wants, whatever order they
+// come in.
+//
+// # The search
+//
+// A package is a Boolean variable, a relation a rule over a few of them. Solve
+// walks from the wants down and takes the best package for each need; what
+// follows is drawn at once, and a dead end teaches a rule that keeps the walk
+// from repeating it (conflict-driven clause learning). Relations are read when
+// a package is taken, so only the part of a universe that a closure touches is
+// looked at. The walk skips a better choice only where it is proven impossible,
+// so the answer is the first one in the order of preferences, whichever way
+// the proof went; and if there is none, the rules of the proof are cut down to
+// the fewest that cannot hold together, which an Unsatisfied puts in words.
+//
+// Preferences, in order: Options.Prefer, Options.Keep, the repositories that
+// are not pinned; the newest version of each name before any older one; the
+// first alternative; then apt's or apk's order of what offers one name. The
+// order of the wants in the manifest (Want.Ref) counts where it counts for the
+// tool: apt's answer depends on it, apk's does not.
+//
+// # Differences from apt and apk-tools
+//
+// Closures equal those of apt 2.6 (nothing installed) and apk-tools 3 over the
+// oracles of TestParity, but for these, which are meant:
+//
+//   - Nothing is left over. apt marks packages below an alternative, may find
+//     later that it cannot have it, and leaves what it marked; here only what
+//     is needed stays (TestDifferences, "no leftovers").
+//   - A closure is found where one exists: with an older version, a later
+//     alternative, or an earlier choice undone. apt and apk-tools may give up
+//     ("older versions", "an earlier choice undone").
+//   - Of equal providers apt takes the one whose name its cache met last. So
+//     does Solve, but it does not see Suggests and Enhances, which apt's cache
+//     does ("suggestions do not count").
+//   - install_if is judged when everything needed is taken, so it never decides
+//     between packages that are needed; apk-tools judges it on the way
+//     ("install_if decides nothing").
+//   - Where packages share a name that they provide without a version, and
+//     several are taken for other reasons, apk-tools gives the name to the one
+//     that its queue reaches first; here to the best ("shared names").
+//   - One version of a package with different contents in two repositories
+//     that share no key is refused (threats.md T-21); apt and apk-tools take
+//     either.
 package resolve
 
 import "compose/internal/cas"
