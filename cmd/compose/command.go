@@ -30,7 +30,8 @@ type app struct {
 	jobs           int
 	project        string
 
-	root string // the project's folder, once a manifest was opened
+	root    string         // the project's folder, once a manifest was opened
+	closers []func() error // what to give back at the end
 }
 
 // command is the whole command line.
@@ -93,7 +94,7 @@ func (a *app) log() *slog.Logger {
 		level = slog.LevelDebug
 	}
 	f, ok := a.stderr.(*os.File)
-	return slog.New(tint.NewHandler(a.stderr, &tint.Options{
+	return slog.New(tint.NewTextHandler(a.stderr, &tint.Options{
 		Level:   level,
 		NoColor: !ok || !term.IsTerminal(int(f.Fd())) || os.Getenv("NO_COLOR") != "",
 		ReplaceAttr: func(groups []string, attr slog.Attr) slog.Attr {
@@ -117,7 +118,20 @@ func (a *app) store() (*cas.Dir, error) {
 		}
 		dir = filepath.Join(base, "compose")
 	}
-	return cas.OpenDir(dir)
+	store, err := cas.OpenDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	log := a.log()
+	store.Warn = func(msg string) { log.Warn(printable(msg)) }
+	a.closers = append(a.closers, store.Close)
+	if store.ReadOnly() {
+		log.Warn(store.Path() + ": cannot be written: what is fetched now is not kept")
+	}
+	if store.Shared() {
+		log.Warn(store.Path() + ": others may write here: what was computed from its contents is computed again")
+	}
+	return store, nil
 }
 
 // parallel is how much to do at once.

@@ -22,7 +22,7 @@ func (a *app) client(store cas.Store) (*fetch.Client, error) {
 		Store:   store,
 		Offline: a.offline,
 		Mirrors: mirrors,
-		Jobs:    8,
+		Jobs:    a.jobs, // 0: the client's own choice; waiting costs no core
 		Warn:    func(msg string) { log.Warn(printable(msg)) },
 	}
 	if !a.quiet {

@@ -30,6 +30,9 @@ func run() int {
 
 	a := &app{stdout: os.Stdout, stderr: os.Stderr}
 	err := a.command().ExecuteContext(ctx)
+	for _, c := range a.closers {
+		err = errors.Join(err, c())
+	}
 	if err == nil {
 		return 0
 	}

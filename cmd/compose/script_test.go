@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"log"
 	"net/http"
 	"net/http/httptest"
@@ -34,6 +35,7 @@ func TestMain(m *testing.M) {
 //	                        ./repo, serves it on loopback, and puts its URL in
 //	                        place of $REPO in every *.yaml; its key is repo.key
 //	stop                    stops serving
+//	damage FOLDER           changes a byte in the middle of each file below it
 //	registry                starts an empty image registry on loopback, at
 //	                        $REGISTRY
 func TestScripts(t *testing.T) {
@@ -46,8 +48,9 @@ func TestScripts(t *testing.T) {
 			return os.MkdirAll(filepath.Join(env.WorkDir, "home"), 0o755)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"repo":  serveRepo,
-			"exits": exits,
+			"repo":   serveRepo,
+			"exits":  exits,
+			"damage": damage,
 			"registry": func(ts *testscript.TestScript, _ bool, _ []string) {
 				srv := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true)))
 				ts.Defer(srv.Close)
@@ -112,4 +115,25 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if strconv.Itoa(code) != args[0] {
 		ts.Fatalf("exit code %d, want %s", code, args[0])
 	}
+}
+
+// damage changes a byte in the middle of every file below a folder.
+func damage(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: damage FOLDER")
+	}
+	ts.Check(filepath.WalkDir(ts.MkAbs(args[0]), func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil || len(data) == 0 {
+			return err
+		}
+		data[len(data)/2] ^= 1
+		return errors.Join(os.Chmod(path, 0o600), os.WriteFile(path, data, 0o600))
+	}))
 }

@@ -29,6 +29,8 @@ type Env struct {
 	Now     time.Time // judges expiry above the lock; nothing below it looks
 	Jobs    int       // how much to do at once; at least 1
 	Warn    func(format string, args ...any)
+
+	fresh bool // do not believe what the store says that packages hold
 }
 
 // A Platform and the format's name for it.

@@ -184,6 +184,12 @@ func universe(ctx context.Context, env Env, f format.Format, arch string, source
 	for i, s := range sources {
 		g.Go(func() error {
 			packages, files, err := f.Index(ctx, s, arch, keys[s.Ref], env.Fetch.Get(s), env.Now)
+			if inFlux(err) {
+				// A mirror in the middle of an update: once more, from its
+				// signed file on (threats.md N-17).
+				env.Fetch.Refresh()
+				packages, files, err = f.Index(ctx, s, arch, keys[s.Ref], env.Fetch.Get(s), env.Now)
+			}
 			if err != nil {
 				return &sourceError{s.Ref, err}
 			}
@@ -206,6 +212,12 @@ func universe(ctx context.Context, env Env, f format.Format, arch string, source
 		}
 	}
 	return u, nil
+}
+
+// inFlux reports whether err is what a mirror in the middle of an update
+// looks like: an index that its signed file does not describe, or not there.
+func inFlux(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || fault.Of(err) == fault.TrustHash
 }
 
 // A sourceError is an error about the repository at an index of the manifest.
@@ -251,12 +263,4 @@ func at(img *manifest.Image, err error) error {
 		return &PosError{img.Repositories[e.ref].Pos, err}
 	}
 	return err
-}
-
-// check is what the index promised of a chosen package.
-func check(p *resolve.Package) resolve.Check {
-	if p == nil {
-		return resolve.Check{}
-	}
-	return p.Check
 }

@@ -53,7 +53,14 @@ func Images(ctx context.Context, env Env, img *manifest.Image, lock *resolve.Loc
 		if !ok {
 			return nil, fault.New(fault.LockStale, "image.lock.json: platform %s is not in it; run compose lock", t)
 		}
-		if built[i], err = image(ctx, env, img, lock, p, f, t, extra); err != nil {
+		built[i], err = image(ctx, env, img, lock, p, f, t, extra)
+		if gone(err) {
+			env.Warn("content store: %v; opening the packages again", err)
+			fresh := env
+			fresh.fresh = true
+			built[i], err = image(ctx, fresh, img, lock, p, f, t, extra)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -71,7 +71,7 @@ func open(ctx context.Context, env Env, f format.Format, files []file) ([]*rootf
 func openOne(env Env, f format.Format, p file, ref cas.Ref) (*rootfs.Package, error) {
 	key := cas.Sum([]byte(openVersion + "/" + f.Name() + "/" + ref.Digest.Hex()))
 	promise := cas.Sum(append([]byte(openVersion+"/"+p.locked.Name+"/"+p.locked.Version+"/"+p.locked.Arch+"/"+ref.Digest.Hex()+"/"), p.check.Control...))
-	if table, ok := env.Store.Derived("package", key); ok {
+	if table, ok := env.Store.Derived("package", key); ok && !env.fresh {
 		if _, ok := env.Store.Derived("promise", promise); ok {
 			if pkg, ok := decodePackage(env.Store, table); ok {
 				return pkg, nil
