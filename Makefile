@@ -31,9 +31,10 @@ examples: build
 parity:
 	$(GO) test -count=1 -v -run Parity ./internal/format
 
-bench: build
-	$(GO) test -run '^$$' -bench . -benchtime 3x ./...
-	bin/compose version && ./bench.sh bin/compose
+# Whole builds as processes, then each stage; figures of one run compare.
+bench:
+	$(GO) test -run '^$$' -bench Build -benchtime 3x -timeout 30m ./cmd/compose
+	$(GO) test -run '^$$' -bench . -benchtime 1s $$($(GO) list ./... | grep -v /cmd/)
 
 # Every fuzz target for a short while.
 FUZZTIME ?= 10s
