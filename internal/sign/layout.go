@@ -245,8 +245,19 @@ func (l *Layout) copyBlob(w io.Writer, d v1.Descriptor) error {
 	if err != nil {
 		return fault.New(fault.LocalFile, "%s: %w", l.name, err)
 	}
-	if got := cas.Digest(h.Sum(nil)); n != d.Size || got != want {
-		return fault.New(fault.TrustHash, "%s: blob %s: want %d bytes, found %d or more with the digest %s", l.name, want, d.Size, n, got)
+	return checkBlob(l.name, d, n, cas.Digest(h.Sum(nil)))
+}
+
+// checkBlob compares a blob with its descriptor. n is the number of its bytes,
+// of which no more than one too many were read.
+func checkBlob(name string, d v1.Descriptor, n int64, got cas.Digest) error {
+	switch {
+	case n > d.Size:
+		return fault.New(fault.TrustHash, "%s: blob %s: more than %d bytes", name, d.Digest, d.Size)
+	case n < d.Size:
+		return fault.New(fault.TrustHash, "%s: blob %s: want %d bytes, got %d", name, d.Digest, d.Size, n)
+	case hash(got) != d.Digest:
+		return fault.New(fault.TrustHash, "%s: blob %s: its bytes have the digest %s", name, d.Digest, got)
 	}
 	return nil
 }

@@ -149,10 +149,7 @@ func (r *Registry) blob(ctx context.Context, d v1.Descriptor) ([]byte, error) {
 	if err != nil {
 		return nil, transferred(ref, err)
 	}
-	if got := cas.Sum(b); int64(len(b)) != d.Size || hash(got) != d.Digest {
-		return nil, fault.New(fault.TrustHash, "%s: want %d bytes, found %d or more with the digest %s", ref, d.Size, len(b), got)
-	}
-	return b, nil
+	return b, checkBlob(ref.Context().String(), d, int64(len(b)), cas.Sum(b))
 }
 
 // Attach stores artifacts beside the image, with those that are there

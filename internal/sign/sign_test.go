@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log"
 	"maps"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -148,7 +149,13 @@ func archiveBytes(t testing.TB, index bool) []byte {
 // pushed puts the image into a registry on loopback, under the tag v1.
 func pushed(t *testing.T, index bool, options ...registry.Option) *Registry {
 	t.Helper()
-	srv := httptest.NewServer(registry.New(append(options, registry.Logger(log.New(io.Discard, "", 0)))...))
+	return pushedThrough(t, func(h http.Handler) http.Handler { return h }, index, options...)
+}
+
+// pushedThrough is pushed with something between client and registry.
+func pushedThrough(t *testing.T, between func(http.Handler) http.Handler, index bool, options ...registry.Option) *Registry {
+	t.Helper()
+	srv := httptest.NewServer(between(registry.New(append(options, registry.Logger(log.New(io.Discard, "", 0)))...)))
 	t.Cleanup(srv.Close)
 	repo, err := name.NewRepository(strings.TrimPrefix(srv.URL, "http://")+"/demo/app", name.Insecure)
 	if err != nil {
