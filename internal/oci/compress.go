@@ -68,6 +68,7 @@ type chunk struct {
 	key  cas.Digest
 	data []byte        // uncompressed; nil once it is no longer needed
 	out  []byte        // compressed
+	lent []byte        // the buffer of out, to give back; nil if the store made it
 	done chan struct{} // closed once out is there
 }
 
@@ -81,7 +82,6 @@ type pipeline struct {
 	cut     chan *chunk // to the hasher
 	hashed  chan *chunk // to the workers
 	ordered chan *chunk // to the writer
-	buffers sync.Pool
 }
 
 // compress makes the layer of a plan.
@@ -92,7 +92,6 @@ func compress(ctx context.Context, segments []rootfs.Segment, store cas.Store, o
 		hashed:  make(chan *chunk, 1),
 		ordered: make(chan *chunk, o.Jobs),
 	}
-	pl.buffers.New = func() any { return new([chunkSize]byte) }
 	var l Layer
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return pl.read(ctx, segments, o.Epoch) })
@@ -104,7 +103,7 @@ func compress(ctx context.Context, segments []rootfs.Segment, store cas.Store, o
 		g.Go(func() error { return pl.work(ctx) })
 	}
 	g.Go(func() error {
-		ref, err := store.Put(&orderedReader{ctx: ctx, chunks: pl.ordered, release: pl.release})
+		ref, err := store.Put(&orderedReader{ctx: ctx, chunks: pl.ordered})
 		l.Digest, l.Size = ref.Digest, ref.Size
 		return err
 	})
@@ -179,7 +178,7 @@ func (pl *pipeline) work(ctx context.Context) error {
 			return err
 		}
 		if encode == nil {
-			c.out = c.data
+			c.out, c.lent = c.data, c.data
 		} else if err := pl.encode(c, encode); err != nil {
 			return err
 		}
@@ -190,24 +189,29 @@ func (pl *pipeline) work(ctx context.Context) error {
 
 // encode compresses a chunk, or takes it from the store.
 func (pl *pipeline) encode(c *chunk, encode func(dst, src []byte) ([]byte, error)) (err error) {
-	defer pl.release(c.data)
+	defer release(c.data)
 	var ok bool
 	if c.out, ok = pl.store.Derived("chunk", c.key); ok {
 		return nil
 	}
-	if c.out, err = encode(pl.buffer(), c.data); err != nil {
+	if c.out, err = encode(buffer(), c.data); err != nil {
 		return err
 	}
+	c.lent = c.out
 	return pl.store.PutDerived("chunk", c.key, c.out)
 }
 
-// buffer is an empty buffer with room for a chunk.
-func (pl *pipeline) buffer() []byte { return pl.buffers.Get().(*[chunkSize]byte)[:0] }
+// buffers serve all pipelines: the layers of several platforms come one after
+// the other.
+var buffers = sync.Pool{New: func() any { return new([chunkSize]byte) }}
 
-// release gives a buffer back.
-func (pl *pipeline) release(b []byte) {
+// buffer is an empty buffer with room for a chunk.
+func buffer() []byte { return buffers.Get().(*[chunkSize]byte)[:0] }
+
+// release gives a buffer back, be it one that had to grow.
+func release(b []byte) {
 	if cap(b) >= chunkSize {
-		pl.buffers.Put((*[chunkSize]byte)(b[:chunkSize]))
+		buffers.Put((*[chunkSize]byte)(b[:chunkSize]))
 	}
 }
 
@@ -279,7 +283,7 @@ func (c *cutter) makeRoom() error {
 		}
 	}
 	if c.buf == nil {
-		c.buf = c.pipeline.buffer()
+		c.buf = buffer()
 	}
 	return nil
 }
@@ -300,11 +304,10 @@ func (c *cutter) end() error {
 
 // An orderedReader gives the compressed chunks, one behind the other.
 type orderedReader struct {
-	ctx     context.Context
-	chunks  <-chan *chunk
-	release func([]byte)
-	now     []byte // what is left of the current chunk
-	whole   []byte // the current chunk
+	ctx    context.Context
+	chunks <-chan *chunk
+	now    []byte // what is left of the current chunk
+	lent   []byte // its buffer
 }
 
 func (r *orderedReader) Read(p []byte) (int, error) {
@@ -320,8 +323,8 @@ func (r *orderedReader) Read(p []byte) (int, error) {
 
 // advance waits for the next chunk.
 func (r *orderedReader) advance() error {
-	r.release(r.whole)
-	r.whole = nil
+	release(r.lent)
+	r.lent = nil
 	c, err := receive(r.ctx, r.chunks)
 	if err != nil {
 		return err
@@ -331,7 +334,7 @@ func (r *orderedReader) advance() error {
 	}
 	select {
 	case <-c.done:
-		r.whole, r.now = c.out, c.out
+		r.now, r.lent = c.out, c.lent
 		return nil
 	case <-r.ctx.Done():
 		return r.ctx.Err()
