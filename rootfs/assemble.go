@@ -29,6 +29,11 @@ type Recipe struct {
 	Allow []string
 
 	Contents Contents // where the contents of files are, and new ones go
+
+	// Finish is called when the tree has all that packages, the accounts and
+	// the manifest bring, and before anything is removed: for what is computed
+	// from files, the manifest's included. It may be nil.
+	Finish func(*Tree) error
 }
 
 // An Entry is a node that the manifest asks for. Its Origin says where. Its
@@ -55,13 +60,14 @@ type Entry struct {
 // meant.
 func Assemble(r Recipe, c Conventions) (*Tree, []string, error) {
 	a := newAssembly(r, c)
-	// Maintainer scripts and finalizers belong between accounts and entries:
-	// they see what packages brought, and the manifest has the last word.
+	// Maintainer scripts belong between accounts and entries: they see what
+	// packages brought, and the manifest has the last word.
 	for _, step := range []func() error{
 		a.layout,
 		a.unpack,
 		a.accounts,
 		a.entries,
+		a.finish,
 		a.remove,
 		a.slim,
 		a.database,
@@ -150,6 +156,14 @@ func (a *assembly) entries() error {
 		}
 	}
 	return nil
+}
+
+// finish has others compute what follows from the files of the tree.
+func (a *assembly) finish() error {
+	if a.Finish == nil {
+		return nil
+	}
+	return a.Finish(a.tree)
 }
 
 // database adds the package database, which describes the finished tree.

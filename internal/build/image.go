@@ -9,6 +9,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"compose/internal/fault"
+	"compose/internal/finalize"
 	"compose/internal/format"
 	"compose/internal/oci"
 	"compose/manifest"
@@ -22,7 +23,10 @@ type Built struct {
 	Image    *oci.Image
 	Tree     *rootfs.Tree
 	Packages []*rootfs.Package
-	Notes    []string // for people: what is legal and yet probably not meant
+	// Finalized says what was computed natively in the place of programs, in
+	// the order in which it was.
+	Finalized []finalize.Note
+	Notes     []string // for people: what is legal and yet probably not meant
 }
 
 // Images makes the image that img and lock describe, for each of img's
@@ -79,8 +83,18 @@ func image(ctx context.Context, env Env, img *manifest.Image, lock *resolve.Lock
 	for i := range files {
 		b.Packages[i].Wanted = files[i].locked.Wanted
 	}
-	if b.Tree, b.Notes, err = rootfs.Assemble(recipe(env, img, lock, t.arch, b.Packages, extra), conventions(f)); err != nil {
+	r := recipe(env, img, lock, t.arch, b.Packages, extra)
+	r.Finish = func(tree *rootfs.Tree) (err error) {
+		b.Finalized, err = finalize.Run(ctx, finalize.Input{Tree: tree, Contents: env.Store, Arch: t.arch, Epoch: lock.Epoch, Packages: b.Packages})
+		return err
+	}
+	if b.Tree, b.Notes, err = rootfs.Assemble(r, conventions(f)); err != nil {
 		return b, err
+	}
+	for _, n := range b.Finalized {
+		for _, odd := range n.Odd {
+			b.Notes = append(b.Notes, n.Finalizer+": "+odd)
+		}
 	}
 	segments, err := rootfs.Segments(b.Tree)
 	if err != nil {

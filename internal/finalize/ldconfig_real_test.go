@@ -1,0 +1,28 @@
+package finalize_test
+
+import (
+	"context"
+	"testing"
+
+	"compose/internal/finalize"
+	"compose/internal/testtree"
+)
+
+// Debian's own ldconfig, of the image, writes the same cache.
+func TestCacheIsThatOfTheRealLdconfig(t *testing.T) {
+	in := debian(t, "base-files", "libc-bin", "fakeroot", "python3-minimal", "libcurl4t64", "git", "libgtk-3-0t64")
+	aside := []string{"var/cache/ldconfig", "etc/ld.so.cache~"}
+	judge(t, in, "ldconfig", aside, func(root string) {
+		testtree.Run(t, "chroot", root, "/sbin/ldconfig")
+	})
+}
+
+func BenchmarkLdconfig(b *testing.B) {
+	in := debian(b, "base-files", "libc-bin", "libgtk-3-0t64")
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := finalize.Run(context.Background(), in); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
