@@ -353,3 +353,72 @@ func TestM12TextStaysText(t *testing.T) {
 		t.Errorf("name read back as %q, %v", d.Name, err)
 	}
 }
+
+func TestDistro(t *testing.T) {
+	tests := []struct {
+		rule  string
+		nodes func(*image)
+		want  string
+	}{
+		{"name and version", func(m *image) { m.file("", "etc/os-release", "NAME=x\nID=alpine\nVERSION_ID=3.22.1\n") }, "alpine-3.22.1"},
+		{"quotes are no part of either", func(m *image) { m.file("", "usr/lib/os-release", "ID='debian'\nVERSION_ID=\"13\"\n") }, "debian-13"},
+		{"the name alone", func(m *image) { m.file("", "etc/os-release", "ID=debian\n") }, "debian"},
+		{"a version of nothing is nothing", func(m *image) { m.file("", "etc/os-release", "VERSION_ID=1\n") }, ""},
+		{"a link is followed", func(m *image) {
+			m.node(&rootfs.Node{Path: "etc/os-release", Type: rootfs.Symlink, Link: "../usr/lib/os-release"})
+			m.file("", "usr/lib/os-release", "ID=debian\nVERSION_ID=13\n")
+		}, "debian-13"},
+		{"a link to nothing is nothing", func(m *image) {
+			m.node(&rootfs.Node{Path: "etc/os-release", Type: rootfs.Symlink, Link: "../../gone"})
+		}, ""},
+		{"no file is nothing", func(*image) {}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.rule, func(t *testing.T) {
+			m := example()
+			m.nodes = nil
+			tt.nodes(m)
+			m.Tree = m.nodes
+			if got, err := distro(m.Input); err != nil || got != tt.want {
+				t.Errorf("got %q, %v; want %q", got, err, tt.want)
+			}
+		})
+	}
+}
+
+func TestLicenceOf(t *testing.T) {
+	const file = "usr/share/doc/libc6/copyright"
+	free := "This is free software; do what you like.\n"
+	tests := []struct {
+		rule   string
+		change func(*image)
+		want   string
+	}{
+		{"the package's own word counts first", func(m *image) { m.Packages[0].Licence = "ISC" }, "ISC"},
+		{"free text is named by its digest", func(m *image) { m.Packages[0].Nodes = nil; m.file("libc6", file, free) }, "LicenseRef-" + cas.Sum([]byte(free)).Hex()},
+		{"a text that is too long is named by its digest", func(m *image) {
+			m.Packages[0].Nodes = nil
+			m.file("libc6", file, dep5+"\nFiles: *\nLicense: ISC\n")
+			m.Packages[0].Nodes[0].Content.Size = copyrightLimit + 1
+		}, "LicenseRef-" + cas.Sum([]byte(dep5+"\nFiles: *\nLicense: ISC\n")).Hex()},
+		{"no text is no assertion", func(m *image) { m.Packages[0].Nodes = nil }, "NOASSERTION"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.rule, func(t *testing.T) {
+			m := example()
+			m.nodes = slices.DeleteFunc(m.nodes, func(n *rootfs.Node) bool { return n.Path == file })
+			tt.change(m)
+			text := write(t, m)[0]
+			checkSPDX(t, text)
+			var d spdxDocument
+			if err := json.Unmarshal(text, &d); err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range d.Packages {
+				if p.Name == "libc6" && p.Declared != tt.want {
+					t.Errorf("got %q, want %q", p.Declared, tt.want)
+				}
+			}
+		})
+	}
+}
