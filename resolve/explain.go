@@ -327,6 +327,21 @@ func (x *explanation) descend() {
 			reach(n.offers, x.queue[i])
 		}
 	}
+	below := map[int32][]int32{}
+	for _, p := range x.queue {
+		below[x.parent[p]] = append(below[x.parent[p]], p)
+	}
+	x.queue = x.queue[:0]
+	var tell func(p int32) // each chain whole, one after the other
+	tell = func(p int32) {
+		for _, q := range below[p] {
+			x.queue = append(x.queue, q)
+			tell(q)
+		}
+	}
+	for _, w := range ids {
+		tell(-1 - w)
+	}
 }
 
 // needsInCore gives the needs of p that the core holds, in their order.
@@ -465,6 +480,24 @@ func (x *explanation) near(name string) []string {
 	return out
 }
 
+// sharedName is the first name that both packages offer.
+func (x *explanation) sharedName(p, q int32) string {
+	offered := func(p int32) map[string]bool {
+		names := map[string]bool{x.u.Packages[p].Name: true}
+		for _, a := range x.u.Packages[p].Provides {
+			names[a.Name] = true
+		}
+		return names
+	}
+	other := offered(q)
+	for _, name := range sorted(offered(p)) {
+		if other[name] {
+			return name
+		}
+	}
+	return ""
+}
+
 // facts puts the core into sentences, from the wants down.
 func (x *explanation) facts(e *Unsatisfied) {
 	say := func(format string, args ...any) {
@@ -499,7 +532,7 @@ func (x *explanation) facts(e *Unsatisfied) {
 					}
 					say("only one of %s and %s can be installed", x.title(p), x.title(other))
 				} else {
-					say("%s and %s provide the same name, so only one can be installed", x.title(p), x.title(other))
+					say("%s and %s both provide %s, so only one can be installed", x.title(p), x.title(other), x.sharedName(p, other))
 				}
 			}
 		}

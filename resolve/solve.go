@@ -514,9 +514,13 @@ func (s *solver) triggered(from int, unless bool) bool {
 			found = s.index.pulled(found, a.Name)
 		}
 	}
+	slices.Sort(found)
+	found = slices.DeleteFunc(slices.Compact(found), func(p int32) bool {
+		return s.taken[p] || len(s.u.Packages[p].Unless) > 0 != unless || s.isOld(p) || !s.holds(p)
+	})
 	slices.SortFunc(found, s.index.tie)
-	for _, p := range slices.Compact(found) {
-		if s.taken[p] || s.search.value[p] == no || s.isOld(p) || len(s.u.Packages[p].Unless) > 0 != unless || !s.holds(p) {
+	for _, p := range found {
+		if s.taken[p] || s.search.value[p] == no {
 			continue
 		}
 		if !s.take(p) {

@@ -131,7 +131,7 @@ var (
 //	want NAME, !NAME, ... => CLOSURE, or error: and its text, continued on indented lines
 //
 // A relation is a clause to depend on, or begins with one of provides,
-// conflicts, recommends, when, priority, multi-arch, arch, rank; or is the
+// conflicts, recommends, when, unless, priority, multi-arch, arch, rank; or is the
 // word essential.
 func readStory(t testing.TB, path string) *story {
 	t.Helper()
@@ -217,6 +217,8 @@ func toyPackage(name, version, relations string) Package {
 			for _, a := range strings.Fields(rest) {
 				p.When = append(p.When, toyAtom(a))
 			}
+		case "unless":
+			p.Unless = append(p.Unless, toyAtom(rest))
 		case "priority":
 			p.Priority, _ = strconv.Atoi(rest)
 		case "rank":

@@ -254,6 +254,19 @@ func diff(a, b []string) (onlyA, onlyB []string) {
 	return onlyA, onlyB
 }
 
+// matches says whether a name offered at a version is what a asks for. One
+// without a version is older than all for apk, and satisfies no constraint for
+// deb.
+func matches(syntax asker, a resolve.Atom, version string) bool {
+	if a.Op == "" {
+		return true
+	}
+	if version == "" {
+		return syntax == asker(apk.Format{}) && a.Op[0] == '<'
+	}
+	return syntax.Satisfies(version, a.Op, a.Version)
+}
+
 // BenchmarkSolve is the time from parsed packages to a closure.
 func BenchmarkSolve(b *testing.B) {
 	for _, bench := range []struct {
@@ -341,7 +354,7 @@ func needless(t *testing.T, syntax asker, c *resolve.Closure) (out []resolve.Cho
 			by := map[string]bool{}
 			for _, a := range clause {
 				for _, o := range offers[a.Name] {
-					if a.Op == "" || o.version == "" && a.Op[0] == '<' || o.version != "" && syntax.Satisfies(o.version, a.Op, a.Version) {
+					if matches(syntax, a, o.version) {
 						by[o.name] = true
 					}
 				}
@@ -357,6 +370,14 @@ func needless(t *testing.T, syntax asker, c *resolve.Closure) (out []resolve.Cho
 		}
 	}
 	for _, p := range c.Packages {
+		r, _ := syntax.Relations(p.Package)
+		for _, a := range r.Conflicts {
+			for _, o := range offers[a.Name] {
+				if o.name != p.Name && matches(syntax, a, o.version) {
+					t.Errorf("%s %s conflicts with %s", p.Name, p.Version, o.name)
+				}
+			}
+		}
 		if !needed[p.Name] {
 			out = append(out, p)
 		}
