@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -326,6 +327,46 @@ func TestMinimal(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestShuffled: the order of packages, repositories and wants changes nothing.
+func TestShuffled(t *testing.T) {
+	for _, p := range parities {
+		t.Run(p.oracle, func(t *testing.T) {
+			r := rand.New(rand.NewPCG(1, 1))
+			u := p.universe(t)
+			v := *u
+			v.Repositories = slices.Clone(u.Repositories)
+			slices.Reverse(v.Repositories)
+			v.Packages = slices.Clone(u.Packages)
+			for i := range v.Packages {
+				v.Packages[i].Repository = len(v.Repositories) - 1 - v.Packages[i].Repository
+			}
+			r.Shuffle(len(v.Packages), func(i, j int) { v.Packages[i], v.Packages[j] = v.Packages[j], v.Packages[i] })
+			cases := p.cases(t)
+			for _, i := range r.Perm(len(cases))[:25] {
+				o := resolve.Options{Recommends: cases[i].Recommends}
+				wants := p.wants(t, cases[i])
+				a, errA := resolve.Solve(u, wants, o)
+				r.Shuffle(len(wants), func(i, j int) { wants[i], wants[j] = wants[j], wants[i] })
+				b, errB := resolve.Solve(&v, wants, o)
+				if x, y := outcome(a, errA), outcome(b, errB); x != y {
+					t.Errorf("%v: in order\n%s\nshuffled\n%s", cases[i].Roots, x, y)
+				}
+			}
+		})
+	}
+}
+
+func outcome(c *resolve.Closure, err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	var b strings.Builder
+	for _, k := range c.Packages {
+		fmt.Fprintln(&b, k.Name, k.Version, k.Wanted, k.Pulled, k.Why)
+	}
+	return b.String()
 }
 
 // needless gives the members of a closure that nothing needs alone. It fails
