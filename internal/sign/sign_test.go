@@ -382,6 +382,10 @@ func TestP10SignatureForSomethingElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	otherBundle, err := k.Bundle(otherClaim)
+	if err != nil {
+		t.Fatal(err)
+	}
 	swapped := good
 	swapped.Payload = other.Payload
 	tests := []struct {
@@ -392,6 +396,8 @@ func TestP10SignatureForSomethingElse(t *testing.T) {
 		{"a signature for another image", memory{other}, `it is for "` + that.Digest.String() + `"`},
 		{"another image's signature beside a good one", memory{good, other}, `it is for "` + that.Digest.String() + `"`},
 		{"an attestation about another image", memory{good, otherClaim}, "its statement is about something else"},
+		{"a bundle about another image", memory{good, otherBundle}, "its statement is about something else"},
+		{"a bundle that cannot be read counts for nothing", memory{good, Artifact{Kind: Bundle, Payload: []byte("<")}}, "no attestation https://spdx.dev/Document by this key, and 1 by others"},
 		{"a signed text that is no JSON", memory{sign("not JSON")}, "its payload: invalid character"},
 		{"a signed text with something after it", memory{sign(string(good.Payload) + "{}")}, "its payload: something follows the JSON value"},
 		{"a signed text of another type", memory{sign(strings.Replace(string(good.Payload), "cosign container image signature", "atomic", 1))}, `its payload has the type "atomic"`},

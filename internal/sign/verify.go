@@ -170,7 +170,7 @@ var errNotOurs = errors.New("not signed by this key")
 func (k *PublicKey) check(ctx context.Context, img Image, a Artifact) error {
 	a, err := a.unbundled()
 	if err != nil {
-		return fault.New(fault.TrustAttestation, "image %s, %s: %w", img.Digest, a.Kind.noun(), err)
+		return fault.New(fault.TrustAttestation, "image %s, %s: %w: %w", img.Digest, a.Kind.noun(), errNotOurs, err)
 	}
 	if !k.signed(ctx, img, a) {
 		return fault.New(fault.TrustAttestation, "image %s, %s: %w", img.Digest, a.Kind.noun(), errNotOurs)
