@@ -25,6 +25,7 @@ func (img *Image) Canonical() []byte {
 		"essential":        img.Essential,
 		"layers":           canonicalLayers(img.Layers),
 		"compression":      img.Compression,
+		"platform-skew":    skew(img.SkewAllowed),
 		"package-database": img.Database,
 	}
 	put(o, "platforms", sorted(img.Platforms, Platform.String))
@@ -231,4 +232,11 @@ func writeJSON(v any) []byte {
 		}
 	}
 	return out.Bytes()
+}
+
+func skew(allowed bool) string {
+	if allowed {
+		return "allow"
+	}
+	return "refuse"
 }

@@ -48,6 +48,7 @@ policy: {max-size: 2KiB}
   "policy": {
     "max-size": "2048B"
   },
+  "platform-skew": "refuse",
   "repositories": [
     {
       "alpine": "v3.22"

@@ -98,6 +98,7 @@ func (b *builder) image(name string, n *node, opt Options) *Image {
 		Annotations: n.get("annotations").table(),
 		Layers:      layers(n.get("layers")),
 		Compression: n.get("compression").str("gzip"),
+		SkewAllowed: n.get("platform-skew").str("refuse") == "allow",
 		Database:    n.get("package-database").str("auto"),
 		Policy:      b.policy(n.get("policy")),
 	}

@@ -45,6 +45,8 @@ var image = record{keys: []key{
 		doc: "Annotations of the image."},
 	{name: "layers", shape: either{scalar: single, record: origin}, initial: "single",
 		doc: "One layer, or several cut by the packages' origin, the most shared and most stable first."},
+	{name: "platform-skew", shape: words("refuse", "allow"), initial: "refuse",
+		doc: "Whether a package may have another version on another platform, where no version is available on all."},
 	{name: "compression", shape: words("gzip", "zstd", "none"), initial: "gzip",
 		doc: "Compression of layers."},
 	{name: "package-database", shape: words("auto", "full", "scanners", "none"), initial: "auto",

@@ -308,7 +308,7 @@ var mistakes = []mistake{{
 	yaml: debian + "packages: ['https://u:hunter2@packages.example.org/x.deb']\nhttps://u:hunter2@h/?token: x\n",
 	want: "image.yaml:2:12: package \"https://…@packages.example.org/x.deb\": not a package\n" +
 		"image.yaml:3:1: key \"https://…@h/?…\": no such key\n" +
-		"\thint: keys here: name, platforms, include, repositories, packages, recommends, essential, prefer, elide, files, remove, slim, users, groups, config, annotations, layers, compression, package-database, policy",
+		"\thint: keys here: name, platforms, include, repositories, packages, recommends, essential, prefer, elide, files, remove, slim, users, groups, config, annotations, layers, platform-skew, compression, package-database, policy",
 }, {
 	rule: "URLs are http, https or file, with a host or without",
 	yaml: "repositories:\n  - {apk: ftp://packages.example.org/os, trusted: insecure}\n  - {apk: 'file://os', trusted: insecure}\n  - {apk: 'https:///os', trusted: insecure}\n  - {apk: 'https://h/a/../b', trusted: insecure}\n  - {apk: 'https://h/a b', trusted: insecure}\n",

@@ -71,6 +71,7 @@ policy:
   forbid: [shell, set-uid, package-manager, world-writable, unknown-scripts, missing-interpreter, missing-library]
   allow: [/usr/bin/su, linux-image, {item: /bin/sh, reason: debugging}]
   max-size: 1.5GiB
+platform-skew: allow
 `
 
 func parse(t *testing.T, yaml string) *Image {
@@ -129,8 +130,8 @@ func TestEveryKey(t *testing.T) {
 		},
 		Annotations: map[string]string{"org.opencontainers.image.title": "A \u202e title"},
 		Layers:      Layers{By: "origin", Max: 10},
-		Compression: "zstd",
-		Database:    "full",
+		Compression: "zstd", SkewAllowed: true,
+		Database: "full",
 		Policy: Policy{
 			Pos: at(57, 3),
 			Forbid: []Atom{{"shell", at(57, 12)}, {"set-uid", at(57, 19)}, {"package-manager", at(57, 28)}, {"world-writable", at(57, 45)},
@@ -324,7 +325,7 @@ func TestIncludes(t *testing.T) {
 			"b.yaml:1:14: compression \"y\": not one of gzip, zstd, none\n" +
 			"a.yaml:1:8: slim: a map, text is wanted\n" +
 			"a.yaml:2:1: key \"foo\": no such key\n" +
-			"\thint: keys here: name, platforms, include, repositories, packages, recommends, essential, prefer, elide, files, remove, slim, users, groups, config, annotations, layers, compression, package-database, policy",
+			"\thint: keys here: name, platforms, include, repositories, packages, recommends, essential, prefer, elide, files, remove, slim, users, groups, config, annotations, layers, platform-skew, compression, package-database, policy",
 	}, {
 		rule:  "an included file is there",
 		file:  "image.yaml",

@@ -23,6 +23,7 @@ type Image struct {
 	Annotations  map[string]string
 	Layers       Layers
 	Compression  string // gzip, zstd or none
+	SkewAllowed  bool   // platform-skew: allow
 	Database     string // package-database: auto, full, scanners or none
 	Policy       Policy
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -18,6 +19,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"compose/internal/oci"
 	"compose/internal/testrepo"
 )
 
@@ -36,6 +38,8 @@ func TestMain(m *testing.M) {
 //	                        place of $REPO in every *.yaml; its key is repo.key
 //	stop                    stops serving
 //	damage FOLDER           changes a byte in the middle of each file below it
+//	shared-layers A B N     wants two layouts to have N layers in common, and
+//	                        not all
 //	registry                starts an empty image registry on loopback, at
 //	                        $REGISTRY
 func TestScripts(t *testing.T) {
@@ -48,9 +52,10 @@ func TestScripts(t *testing.T) {
 			return os.MkdirAll(filepath.Join(env.WorkDir, "home"), 0o755)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"repo":   serveRepo,
-			"exits":  exits,
-			"damage": damage,
+			"repo":          serveRepo,
+			"exits":         exits,
+			"shared-layers": sharedLayers,
+			"damage":        damage,
 			"registry": func(ts *testscript.TestScript, _ bool, _ []string) {
 				srv := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true)))
 				ts.Defer(srv.Close)
@@ -136,4 +141,30 @@ func damage(ts *testscript.TestScript, neg bool, args []string) {
 		data[len(data)/2] ^= 1
 		return errors.Join(os.Chmod(path, 0o600), os.WriteFile(path, data, 0o600))
 	}))
+}
+
+// sharedLayers compares the layers of the first image of two layouts.
+func sharedLayers(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: shared-layers LAYOUT LAYOUT N")
+	}
+	var layers [2]map[string]bool
+	for i := range layers {
+		img, err := oci.Open(context.Background(), ts.MkAbs(args[i]))
+		ts.Check(err)
+		layers[i] = map[string]bool{}
+		for _, l := range img.Images[0].Layers {
+			layers[i][string(l.Descriptor.Digest)] = true
+		}
+		ts.Check(img.Close())
+	}
+	common := 0
+	for d := range layers[0] {
+		if layers[1][d] {
+			common++
+		}
+	}
+	if strconv.Itoa(common) != args[2] || common == len(layers[0]) {
+		ts.Fatalf("%d of %d and %d layers in common, want %s", common, len(layers[0]), len(layers[1]), args[2])
+	}
 }

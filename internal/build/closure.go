@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"path"
 
 	"golang.org/x/sync/errgroup"
@@ -64,13 +65,23 @@ func Closures(ctx context.Context, env Env, img *manifest.Image, keep map[string
 		if err != nil {
 			return nil, at(img, err)
 		}
-		closure, err := resolve.Solve(u, wants, options(img, f, keep[t.String()]))
-		if err != nil {
-			return nil, at(img, err)
-		}
-		choices[i] = Choice{Platform: t.Platform, Universe: u, Sources: sources, Closure: closure}
+		choices[i] = Choice{Platform: t.Platform, Universe: u, Sources: sources}
 	}
-	return choices, nil
+	solve := func(i int, more map[string]string) (*resolve.Closure, error) {
+		all := maps.Clone(keep[ts[i].String()])
+		if all == nil {
+			all = map[string]string{}
+		}
+		maps.Copy(all, more)
+		closure, err := resolve.Solve(choices[i].Universe, wants, options(img, f, all))
+		return closure, at(img, err)
+	}
+	for i := range choices {
+		if choices[i].Closure, err = solve(i, nil); err != nil {
+			return nil, err
+		}
+	}
+	return choices, agree(ctx, img, choices, solve)
 }
 
 // wantsOf parses the lines of packages:, all of them before it complains.

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -96,19 +97,43 @@ func image(ctx context.Context, env Env, img *manifest.Image, lock *resolve.Lock
 			b.Notes = append(b.Notes, n.Finalizer+": "+odd)
 		}
 	}
-	segments, err := rootfs.Segments(b.Tree)
+	layers, err := layersOf(ctx, env, img, lock, b)
 	if err != nil {
 		return b, err
 	}
-	layer, err := oci.NewLayer(ctx, segments, env.Store, oci.LayerOptions{Compression: img.Compression, Epoch: lock.Epoch, Jobs: env.Jobs})
-	if err != nil {
-		return b, err
+	var size int64
+	for _, l := range layers {
+		size += l.TarSize
 	}
-	if limit := img.Policy.MaxSize; limit > 0 && layer.TarSize > limit {
-		return b, &PosError{img.Policy.Pos, fault.New(fault.Policy, "policy: the uncompressed layer for %s has %d bytes, max-size is %d", t, layer.TarSize, limit)}
+	if limit := img.Policy.MaxSize; limit > 0 && size > limit {
+		return b, &PosError{img.Policy.Pos, fault.New(fault.Policy, "policy: the image for %s has %d bytes uncompressed, max-size is %d", t, size, limit)}
 	}
-	b.Image, err = oci.NewImage(oci.Config(img.Config), v1.Platform{OS: t.OS, Architecture: t.Arch, Variant: t.Variant}, lock.Epoch, []oci.Layer{layer}, img.Annotations)
+	b.Image, err = oci.NewImage(oci.Config(img.Config), v1.Platform{OS: t.OS, Architecture: t.Arch, Variant: t.Variant}, lock.Epoch, layers, img.Annotations)
 	return b, err
+}
+
+// layersOf cuts the tree into layers, as the manifest says, and makes them.
+func layersOf(ctx context.Context, env Env, img *manifest.Image, lock *resolve.Lock, b Built) ([]oci.Layer, error) {
+	limit := 1
+	if img.Layers.By == "origin" {
+		limit = img.Layers.Max
+	}
+	origins := map[string]rootfs.Origin{}
+	for _, p := range b.Packages {
+		origins[p.Name] = rootfs.Origin{Name: cmp.Or(p.Source, p.Name), Built: p.BuildTime}
+	}
+	parts, err := rootfs.Split(b.Tree, func(pkg string) rootfs.Origin { return origins[pkg] }, limit, lock.Epoch)
+	if err != nil {
+		return nil, err
+	}
+	layers := make([]oci.Layer, len(parts))
+	for i, part := range parts {
+		layers[i], err = oci.NewLayer(ctx, part.Segments, env.Store, oci.LayerOptions{Compression: img.Compression, Epoch: part.Epoch, Jobs: env.Jobs})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return layers, nil
 }
 
 // lockedFiles lists the package files of a locked platform. Their SHA-256
@@ -176,9 +201,6 @@ func supported(img *manifest.Image) error {
 	var errs manifest.Errors
 	for _, a := range img.Policy.Forbid {
 		errs = append(errs, a.Pos.Errorf("policy: forbid %s: not built yet", a.Text))
-	}
-	if img.Layers.By == "origin" {
-		errs = append(errs, manifest.Pos{File: img.File}.Errorf("layers: by origin: not built yet"))
 	}
 	if errs != nil {
 		return errs
