@@ -20,7 +20,7 @@ type zstdReader struct {
 
 func newZstd(r io.Reader) (io.ReadCloser, error) {
 	frame := &oneFrame{r: r}
-	z, err := zstd.NewReader(frame, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(limits.Window), zstd.WithDecoderMaxMemory(limits.Window))
+	z, err := zstd.NewReader(frame, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(limits.Window))
 	if err != nil {
 		return nil, err
 	}

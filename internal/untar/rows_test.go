@@ -65,7 +65,7 @@ func accept(t *testing.T, cases ...acceptance) {
 
 func TestA01_AbsoluteName(t *testing.T) {
 	refuse(t,
-		refusal{"a file", archive(file("/etc/passwd", "x")), fault.UnsafeEntry, `"/etc/passwd"`},
+		refusal{"a file", archive(file("/etc/passwd", "x")), fault.UnsafeEntry, `"/etc/passwd": an absolute name`},
 		refusal{"a directory", archive(folder("/etc/")), fault.UnsafeEntry, `"/etc/"`},
 		refusal{"the root itself", archive(folder("/")), fault.UnsafeEntry, `"/"`},
 		refusal{"behind ./", archive(file(".//etc/passwd", "x")), fault.UnsafeEntry, `".//etc/passwd"`},
