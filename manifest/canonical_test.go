@@ -45,10 +45,10 @@ policy: {max-size: 2KiB}
     "busybox",
     "zlib@edge"
   ],
+  "platform-skew": "refuse",
   "policy": {
     "max-size": "2048B"
   },
-  "platform-skew": "refuse",
   "repositories": [
     {
       "alpine": "v3.22"
