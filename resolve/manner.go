@@ -21,9 +21,9 @@ type Manners struct {
 	Exclusive bool
 
 	// Bare: a name provided without a version counts as older than every
-	// version of it (apk); otherwise it satisfies no constraint. A package is not taken for such a name alone,
-	// unless it has a Priority or a preference decides: the want is refused
-	// with the names to choose from.
+	// version of it (apk); otherwise it satisfies no constraint. A package
+	// is not taken for such a name alone, unless it has a Priority or a
+	// preference decides: the want is refused with the names to choose from.
 	Bare bool
 
 	// LastMentioned: of packages that provide a name and rank the same, the

@@ -591,6 +591,9 @@ func (s *solver) closure() *Closure {
 		c.Packages = append(c.Packages, Chosen{Package: &s.u.Packages[p], Wanted: wanted[p], Why: sorted(why[p]), Pulled: pulled})
 	}
 	slices.SortFunc(c.Packages, func(a, b Chosen) int { return strings.Compare(a.Name, b.Name) })
+	for _, p := range s.order { // what is there need not be made believe
+		delete(s.elided, s.u.Packages[p].Name)
+	}
 	c.Elided = sorted(s.elided)
 	c.Prefers = sorted(s.decided)
 	return c

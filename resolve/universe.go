@@ -113,7 +113,8 @@ type Relations struct {
 	Replaces   []Atom // data for rootfs; the solver ignores it, except for preferences
 }
 
-// A Syntax explains a package format's text. Versions are opaque to Solve.
+// A Syntax explains a package format's text. Versions are opaque to Solve. A
+// Syntax may also tell the format's Manners.
 type Syntax interface {
 	// Compare is negative if a is older than b, and 0 if neither is newer.
 	Compare(a, b string) int

@@ -58,6 +58,7 @@ func TestDecisions(t *testing.T) {
 	s := readStory(t, "testdata/options.txt")
 	for _, tt := range []struct{ wants, elided, prefers string }{
 		{"app", "[debconf]", "[]"},
+		{"app, debconf", "[]", "[]"},
 		{"mail", "[]", "[nullmailer]"},
 		{"a", "[]", "[c]"},
 		{"nullmailer, c", "[]", "[]"}, // both are wanted by name
