@@ -103,6 +103,7 @@ func (t *Tree) Add(n Node) error {
 			return err
 		}
 		n.Path = old.Path
+		t.note(n.Path)
 		old.Node = n
 		return nil
 	}
@@ -151,6 +152,7 @@ func (t *Tree) Remove(path string) bool {
 // insert puts n into the directory parent. Its path must be free, and what
 // it is a hard link to must be a regular file.
 func (t *Tree) insert(parent *entry, n Node) *entry {
+	t.note(n.Path)
 	e := &entry{Node: n, parent: parent, next: parent.child}
 	if e.next != nil {
 		e.next.prev = e
@@ -170,6 +172,7 @@ func (t *Tree) drop(e *entry) {
 	for e.child != nil {
 		t.drop(e.child)
 	}
+	t.noteNames(e)
 	if e.prev != nil {
 		e.prev.next = e.next
 	} else {

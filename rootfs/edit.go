@@ -3,6 +3,8 @@ package rootfs
 import (
 	"fmt"
 	"io/fs"
+	"maps"
+	"reflect"
 	"slices"
 )
 
@@ -32,6 +34,7 @@ func (t *Tree) Set(n Node) error {
 	if e.Type != n.Type || e.Type == Hardlink {
 		return fmt.Errorf("/%s: is of another type", n.Path)
 	}
+	t.note(n.Path)
 	e.Node = n
 	return nil
 }
@@ -83,10 +86,13 @@ func (e *entry) detach() {
 
 // move gives e and all below it their new paths, and the hard links to them.
 func (t *Tree) move(e *entry, path string) {
+	t.note(e.Path)
+	t.note(path)
 	delete(t.nodes, e.Path)
 	e.Path = path
 	t.nodes[path] = e
 	for _, link := range t.names[e] {
+		t.note(link.Path)
 		link.Link = path
 	}
 	for c := e.child; c != nil; c = c.next {
@@ -95,40 +101,94 @@ func (t *Tree) move(e *entry, path string) {
 	}
 }
 
-// Clone is a copy of the tree that does not change with it.
-func (t *Tree) Clone() *Tree {
-	c := &Tree{nodes: make(map[string]*entry, len(t.nodes)), names: make(map[*entry][]*entry, len(t.names)), order: t.order}
-	all := make([]entry, 0, len(t.nodes))
-	var copyOf func(e, parent *entry) *entry
-	copyOf = func(e, parent *entry) *entry {
-		all = append(all, entry{Node: e.Node, parent: parent})
-		n := &all[len(all)-1]
-		c.nodes[n.Path] = n
-		var last *entry
-		for ch := e.child; ch != nil; ch = ch.next {
-			k := copyOf(ch, n)
-			if k.prev = last; last == nil {
-				n.child = k
-			} else {
-				last.next = k
-			}
-			last = k
-		}
-		return n
-	}
-	copyOf(t.nodes["."], nil)
-	for file, links := range t.names {
-		if len(links) == 0 {
-			continue
-		}
-		mine := make([]*entry, len(links))
-		for i, l := range links {
-			mine[i] = c.nodes[l.Path]
-		}
-		c.names[c.nodes[file.Path]] = mine
-	}
-	return c
+// An Undo remembers what a tree was like when Mark was called, wherever it
+// has changed since.
+type Undo struct {
+	tree *Tree
+	old  map[string]*Node // nil: there was nothing
 }
 
-// Restore makes the tree what backup, a Clone of it, is.
-func (t *Tree) Restore(backup *Tree) { *t = *backup }
+// Mark begins to remember changes, until Keep or Restore of what it gives is
+// called. There is one mark at a time: a second takes the place of the first.
+func (t *Tree) Mark() *Undo {
+	t.undo = &Undo{tree: t, old: map[string]*Node{}}
+	return t.undo
+}
+
+// note is called before the node at path changes.
+func (t *Tree) note(path string) {
+	if t.undo == nil {
+		return
+	}
+	if _, ok := t.undo.old[path]; ok {
+		return
+	}
+	var old *Node
+	if e := t.nodes[path]; e != nil {
+		n := e.Node
+		old = &n
+	}
+	t.undo.old[path] = old
+}
+
+// noteNames is note for all names of the file e.
+func (t *Tree) noteNames(e *entry) {
+	if t.undo == nil {
+		return
+	}
+	t.note(e.Path)
+	for _, name := range t.names[e] {
+		t.note(name.Path)
+	}
+}
+
+// Changed gives the paths that are not what they were, sorted.
+func (u *Undo) Changed() []string {
+	var paths []string
+	for path, old := range u.old {
+		now := u.tree.Get(path)
+		if (old == nil) != (now == nil) || old != nil && !reflect.DeepEqual(*old, *now) {
+			paths = append(paths, path)
+		}
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+// Keep ends the remembering.
+func (u *Undo) Keep() { u.tree.undo = nil }
+
+// Restore makes the tree what it was, and ends the remembering.
+func (u *Undo) Restore() {
+	t := u.tree
+	t.undo = nil
+	paths := slices.Sorted(maps.Keys(u.old))
+	for _, path := range slices.Backward(paths) { // children before parents
+		now, old := t.nodes[path], u.old[path]
+		if now != nil && (old == nil || old.Type != now.Type || old.Type == Hardlink) {
+			t.drop(now)
+		}
+	}
+	var links []*Node
+	for _, path := range paths {
+		old := u.old[path]
+		switch now := t.nodes[path]; {
+		case old == nil:
+		case now != nil && old.Type == now.Type:
+			now.Node = *old
+		case old.Type == Hardlink:
+			links = append(links, old)
+		default:
+			t.restore(old)
+		}
+	}
+	for _, n := range links {
+		t.restore(n)
+	}
+}
+
+// restore puts back a node whose parent is there.
+func (t *Tree) restore(n *Node) {
+	dir, _ := split(n.Path)
+	t.insert(t.nodes[dir], *n)
+}

@@ -14,6 +14,7 @@ type Tree struct {
 	nodes map[string]*entry
 	names map[*entry][]*entry // regular file -> its hard links
 	order []*entry            // by path, some perhaps dropped; nil after an addition
+	undo  *Undo               // nil: changes are not remembered
 }
 
 // An entry is a node and its place: the directory that holds it, nil for the

@@ -2,13 +2,12 @@ package script
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"path"
 	"strings"
-	"sync"
+	"syscall"
 
 	"compose/rootfs"
 )
@@ -16,23 +15,26 @@ import (
 // An FS is the tree as a process sees it that has the tree as its root: paths
 // are absolute, links are followed as path_resolution(7) says, and a missing
 // parent is an error. What is written stays in memory until the script has
-// succeeded. Its methods may be called from both ends of a pipe.
+// succeeded.
 type FS struct {
-	mu       sync.Mutex
 	tree     *rootfs.Tree
-	contents rootfs.Contents
+	contents *scratch
 	epoch    int64
-	origin   string       // Origin of the nodes that the script makes
-	backup   *rootfs.Tree // the tree before the first change; nil: there was none
-	changes  int
-	left     int64 // bytes that may still be written
+	origin   string          // Origin of the nodes that the script makes
+	spend    func(int) error // takes bytes off the budget
+	dirty    []*stream       // open files with something to write
 }
 
-// errBudget ends a script that writes too much.
-var errBudget = errors.New("writes more than it may")
-
-// key is a path as the tree spells it.
-func key(p string) string {
+// key is a path as the tree spells it; "\x00", which nothing is called, where
+// it leads through "..", from what is not there.
+func (f *FS) key(p string) string {
+	if i := lastDotDot(p); i > 0 {
+		n := f.tree.Lookup(p[:i])
+		if n == nil || n.Type != rootfs.Dir {
+			return "\x00"
+		}
+		p = n.Path + "/" + p[i:]
+	}
 	p = strings.TrimPrefix(path.Clean("/"+p), "/")
 	if p == "" {
 		return "."
@@ -40,21 +42,32 @@ func key(p string) string {
 	return p
 }
 
+// lastDotDot is the index behind the last ".." of p, 0 if there is none.
+func lastDotDot(p string) int {
+	for i := len(p); i >= 2; i-- {
+		if p[i-2:i] == ".." && (i == len(p) || p[i] == '/') && (i == 2 || p[i-3] == '/') {
+			return i
+		}
+	}
+	return 0
+}
+
 func fail(op, p string, err error) error { return &fs.PathError{Op: op, Path: p, Err: err} }
 
 // Stat is the node at p, links followed. The node is the tree's own: it must
 // not be changed.
 func (f *FS) Stat(p string) (*rootfs.Node, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	if err := f.flush(); err != nil {
+		return nil, err
+	}
 	return f.stat(p)
 }
 
 func (f *FS) stat(p string) (*rootfs.Node, error) {
-	if n := f.tree.Lookup(key(p)); n != nil && f.sound(p, n) {
+	if n := f.tree.Lookup(f.key(p)); n != nil && f.sound(p, n) {
 		return n, nil
 	}
-	return nil, fail("stat", p, fs.ErrNotExist)
+	return nil, fail("stat", p, syscall.ENOENT)
 }
 
 // sound reports whether a path that ends in a slash names a directory.
@@ -64,33 +77,32 @@ func (f *FS) sound(p string, n *rootfs.Node) bool {
 
 // Lstat is the node at p; a link at its end is not followed.
 func (f *FS) Lstat(p string) (*rootfs.Node, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	if err := f.flush(); err != nil {
+		return nil, err
+	}
 	return f.lstat(p)
 }
 
 func (f *FS) lstat(p string) (*rootfs.Node, error) {
-	if strings.HasSuffix(p, "/") && key(p) != "." {
+	if strings.HasSuffix(p, "/") && f.key(p) != "." {
 		return f.stat(p)
 	}
-	if key(p) == "." {
+	if f.key(p) == "." {
 		return f.tree.Get("."), nil
 	}
-	if real := f.tree.Real(key(p)); real != "" {
+	if real := f.tree.Real(f.key(p)); real != "" {
 		if n := f.tree.Get(real); n != nil {
 			return n, nil
 		}
 	}
-	return nil, fail("lstat", p, fs.ErrNotExist)
+	return nil, fail("lstat", p, syscall.ENOENT)
 }
 
 // ReadFile gives what the file at p holds, links followed.
 func (f *FS) ReadFile(p string) ([]byte, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	n, err := f.stat(p)
+	n, err := f.Stat(p)
 	if err != nil {
-		return nil, fail("open", p, fs.ErrNotExist)
+		return nil, err
 	}
 	return f.read(p, n)
 }
@@ -98,11 +110,11 @@ func (f *FS) ReadFile(p string) ([]byte, error) {
 func (f *FS) read(p string, n *rootfs.Node) ([]byte, error) {
 	switch {
 	case n.Type == rootfs.Dir:
-		return nil, fail("read", p, errors.New("is a directory"))
+		return nil, fail("read", p, syscall.EISDIR)
 	case n.Type != rootfs.Regular:
 		return nil, nil // a device: /dev/null
 	}
-	data, err := rootfs.Read(f.contents, n.Content)
+	data, err := f.contents.read(n.Content)
 	if err != nil {
 		return nil, fmt.Errorf("/%s: %w", n.Path, err)
 	}
@@ -112,62 +124,53 @@ func (f *FS) read(p string, n *rootfs.Node) ([]byte, error) {
 // WriteFile makes the file at p hold data. A file that is there keeps its
 // mode and owner; a new one has the mode. Links are followed.
 func (f *FS) WriteFile(p string, data []byte, mode uint16) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	if err := f.flush(); err != nil {
+		return err
+	}
 	return f.write(p, data, mode)
 }
 
 func (f *FS) write(p string, data []byte, mode uint16) error {
-	if f.left -= int64(len(data)); f.left < 0 {
-		return errBudget
+	if err := f.spend(len(data)); err != nil {
+		return err
 	}
 	at, err := f.destination(p)
 	if err != nil {
 		return err
 	}
-	n := rootfs.Node{Path: at, Type: rootfs.Regular, Mode: mode & 0o7777}
-	if old := f.tree.Get(at); old != nil {
-		switch old.Type {
-		case rootfs.Dir:
-			return fail("open", p, errors.New("is a directory"))
-		case rootfs.Regular:
-			n.Mode, n.UID, n.GID, n.Xattrs = old.Mode, old.UID, old.GID, old.Xattrs
-		case rootfs.Hardlink:
-			return f.write("/"+old.Link, data, mode)
-		default:
-			return nil // written to a device
-		}
-		ref, err := f.contents.Put(bytes.NewReader(data))
-		if err != nil {
-			return err
-		}
-		if old.Content.Digest == ref.Digest {
-			return nil // nothing changes, not even who brought it
-		}
-		n.Content = ref
-		return f.replace(n)
+	old := f.tree.Get(at)
+	if old != nil && old.Type == rootfs.Hardlink {
+		old = f.tree.Get(old.Link)
 	}
-	ref, err := f.contents.Put(bytes.NewReader(data))
-	if err != nil {
-		return err
+	switch {
+	case old == nil:
+		return f.add("open", p, rootfs.Node{Path: at, Type: rootfs.Regular, Mode: mode & 0o7777, Content: f.contents.put(data)})
+	case old.Type == rootfs.Dir:
+		return fail("open", p, syscall.EISDIR)
+	case old.Type != rootfs.Regular:
+		return nil // written to a device
 	}
-	n.Content = ref
-	return f.add("open", p, n)
+	n := *old
+	if n.Content = f.contents.put(data); n.Content.Digest == old.Content.Digest {
+		return nil // nothing changes, not even who brought it
+	}
+	n.SHA1 = nil
+	return f.replace(n)
 }
 
 // destination is the real path that a write to p goes to: that of the file
 // that p leads to, or where a new one would stand.
 func (f *FS) destination(p string) (string, error) {
 	for range 40 {
-		real := f.tree.Real(key(p))
+		real := f.tree.Real(f.key(p))
 		if real == "" {
-			return "", fail("open", p, fs.ErrNotExist)
+			return "", fail("open", p, syscall.ENOENT)
 		}
 		n := f.tree.Get(real)
 		if n == nil {
 			dir := f.tree.Get(parent(real))
 			if dir == nil || dir.Type != rootfs.Dir {
-				return "", fail("open", p, fs.ErrNotExist)
+				return "", fail("open", p, syscall.ENOENT)
 			}
 			return real, nil
 		}
@@ -178,7 +181,7 @@ func (f *FS) destination(p string) (string, error) {
 			p = "/" + parent(real) + "/" + p
 		}
 	}
-	return "", fail("open", p, errors.New("too many levels of symbolic links"))
+	return "", fail("open", p, syscall.ELOOP)
 }
 
 func parent(real string) string {
@@ -188,13 +191,20 @@ func parent(real string) string {
 	return "."
 }
 
-// add puts a new node where its parent is a directory.
+// add puts a new node where its parent is a directory. It has the group of
+// a directory that is set-group-id, as in Linux.
 func (f *FS) add(op, p string, n rootfs.Node) error {
-	if n.Path == "" || f.tree.Get(parent(n.Path)) == nil {
-		return fail(op, p, fs.ErrNotExist)
+	dir := f.tree.Get(parent(n.Path))
+	if n.Path == "" || dir == nil {
+		return fail(op, p, syscall.ENOENT)
+	}
+	if dir.Mode&0o2000 != 0 {
+		n.GID = dir.GID
+		if n.Type == rootfs.Dir {
+			n.Mode |= 0o2000
+		}
 	}
 	n.MTime, n.Origin, n.Package = f.epoch, f.origin, ""
-	f.changing()
 	if err := f.tree.Add(n); err != nil {
 		return fail(op, p, err)
 	}
@@ -209,7 +219,6 @@ func (f *FS) replace(n rootfs.Node) error {
 	if n.Content.Digest != old.Content.Digest {
 		n.MTime, n.Origin = f.epoch, f.origin
 	}
-	f.changing()
 	if err := f.tree.Set(n); err != nil {
 		return fail("open", "/"+n.Path, err)
 	}
@@ -218,46 +227,49 @@ func (f *FS) replace(n rootfs.Node) error {
 
 // Mkdir makes a directory whose parent is there.
 func (f *FS) Mkdir(p string, mode uint16) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if _, err := f.lstat(strings.TrimRight(p, "/")); err == nil {
-		return fail("mkdir", p, fs.ErrExist)
+	if err := f.flush(); err != nil {
+		return err
 	}
-	return f.add("mkdir", p, rootfs.Node{Path: f.tree.Real(key(p)), Type: rootfs.Dir, Mode: mode & 0o7777})
+	if _, err := f.lstat(strings.TrimRight(p, "/")); err == nil {
+		return fail("mkdir", p, syscall.EEXIST)
+	}
+	return f.add("mkdir", p, rootfs.Node{Path: f.tree.Real(f.key(p)), Type: rootfs.Dir, Mode: mode & 0o7777})
 }
 
 // Symlink makes a symbolic link at p.
 func (f *FS) Symlink(target, p string) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if _, err := f.lstat(p); err == nil {
-		return fail("symlink", p, fs.ErrExist)
+	if err := f.flush(); err != nil {
+		return err
 	}
-	return f.add("symlink", p, rootfs.Node{Path: f.tree.Real(key(p)), Type: rootfs.Symlink, Mode: 0o777, Link: target})
+	if _, err := f.lstat(p); err == nil {
+		return fail("symlink", p, syscall.EEXIST)
+	}
+	return f.add("symlink", p, rootfs.Node{Path: f.tree.Real(f.key(p)), Type: rootfs.Symlink, Mode: 0o777, Link: target})
 }
 
 // Link makes p a further name of the file at old.
 func (f *FS) Link(old, p string) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	if err := f.flush(); err != nil {
+		return err
+	}
 	n, err := f.lstat(old)
 	if err != nil {
 		return err
 	}
 	if n.Type != rootfs.Regular && n.Type != rootfs.Hardlink {
-		return fail("link", old, errors.New("operation not permitted"))
+		return fail("link", old, syscall.EPERM)
 	}
 	if _, err := f.lstat(p); err == nil {
-		return fail("link", p, fs.ErrExist)
+		return fail("link", p, syscall.EEXIST)
 	}
-	return f.add("link", p, rootfs.Node{Path: f.tree.Real(key(p)), Type: rootfs.Hardlink, Link: n.Path})
+	return f.add("link", p, rootfs.Node{Path: f.tree.Real(f.key(p)), Type: rootfs.Hardlink, Link: n.Path})
 }
 
 // Readlink is the target of the link at p, verbatim.
 func (f *FS) Readlink(p string) (string, error) {
 	n, err := f.Lstat(p)
 	if err == nil && n.Type != rootfs.Symlink {
-		err = fail("readlink", p, errors.New("invalid argument"))
+		err = fail("readlink", p, syscall.EINVAL)
 	}
 	if err != nil {
 		return "", err
@@ -267,28 +279,27 @@ func (f *FS) Readlink(p string) (string, error) {
 
 // ReadDir gives the names in the directory at p, in byte order.
 func (f *FS) ReadDir(p string) ([]string, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	n, err := f.stat(p)
+	n, err := f.Stat(p)
 	if err != nil {
-		return nil, fail("open", p, fs.ErrNotExist)
+		return nil, err
 	}
 	if n.Type != rootfs.Dir {
-		return nil, fail("readdir", p, errors.New("not a directory"))
+		return nil, fail("readdir", p, syscall.ENOTDIR)
 	}
 	return f.tree.Names(n.Path), nil
 }
 
 // Remove takes away what stands at p: a file, a link, or an empty directory.
 func (f *FS) Remove(p string) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	if err := f.flush(); err != nil {
+		return err
+	}
 	n, err := f.lstat(p)
 	if err != nil {
 		return err
 	}
 	if n.Type == rootfs.Dir && len(f.tree.Names(n.Path)) > 0 {
-		return fail("remove", p, errors.New("directory not empty"))
+		return fail("remove", p, syscall.ENOTEMPTY)
 	}
 	return f.remove(p, n)
 }
@@ -296,8 +307,9 @@ func (f *FS) Remove(p string) error {
 // RemoveAll takes away what stands at p and all below it; nothing there is
 // no error.
 func (f *FS) RemoveAll(p string) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	if err := f.flush(); err != nil {
+		return err
+	}
 	n, err := f.lstat(p)
 	if err != nil {
 		return nil
@@ -307,9 +319,8 @@ func (f *FS) RemoveAll(p string) error {
 
 func (f *FS) remove(p string, n *rootfs.Node) error {
 	if n.Path == "." {
-		return fail("remove", p, errors.New("is the root directory"))
+		return fail("remove", p, syscall.EBUSY)
 	}
-	f.changing()
 	f.tree.Remove(n.Path)
 	return nil
 }
@@ -317,26 +328,26 @@ func (f *FS) remove(p string, n *rootfs.Node) error {
 // Rename moves what stands at old to p, in place of a file or an empty
 // directory that is there (rename(2)).
 func (f *FS) Rename(old, p string) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	if err := f.flush(); err != nil {
+		return err
+	}
 	n, err := f.lstat(old)
 	if err != nil {
 		return err
 	}
-	to := f.tree.Real(key(p))
+	to := f.tree.Real(f.key(p))
 	if to == "" {
-		return fail("rename", p, fs.ErrNotExist)
+		return fail("rename", p, syscall.ENOENT)
 	}
 	if to == n.Path {
 		return nil
 	}
 	if there := f.tree.Get(to); there != nil && there.Type == rootfs.Dir && len(f.tree.Names(to)) > 0 {
-		return fail("rename", p, errors.New("directory not empty"))
+		return fail("rename", p, syscall.ENOTEMPTY)
 	}
 	if strings.HasPrefix(to+"/", n.Path+"/") || n.Path == "." {
-		return fail("rename", p, errors.New("invalid argument"))
+		return fail("rename", p, syscall.EINVAL)
 	}
-	f.changing()
 	if err := f.tree.Rename(n.Path, to); err != nil {
 		return fail("rename", p, err)
 	}
@@ -390,8 +401,9 @@ func (f *FS) SetXattr(p, name string, value []byte) error {
 
 // edit changes the metadata of one node.
 func (f *FS) edit(p string, follow bool, change func(*rootfs.Node)) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	if err := f.flush(); err != nil {
+		return err
+	}
 	find := f.lstat
 	if follow {
 		find = f.stat
@@ -423,48 +435,77 @@ func sameXattrs(a, b []rootfs.Xattr) bool {
 	return true
 }
 
-// changing is called before every change to the tree.
-func (f *FS) changing() {
-	if f.backup == nil {
-		f.backup = f.tree.Clone()
-	}
-	f.changes++
-}
-
-// A stream is an open file. What is written to it is in the tree at once.
+// A stream is a file of the tree that is open: what a redirection gives.
+// What is written is in the tree before anybody looks at it.
 type stream struct {
-	fs    *FS
-	path  string
-	mode  uint16
-	read  *bytes.Reader // open for reading
-	wrote []byte        // before this, for a stream that does not append
-	end   bool          // writes go to the end of the file
+	fs      *FS
+	path    string
+	mode    uint16 // of a new file
+	offset  int    // where the next byte is read or written
+	end     bool   // writes go to the end of the file
+	pending []byte // written, but not in the tree
 }
 
+// Read reads on from the offset.
 func (s *stream) Read(p []byte) (int, error) {
-	if s.read == nil {
+	data, err := s.fs.ReadFile(s.path)
+	if err != nil {
+		return 0, err
+	}
+	if s.offset >= len(data) {
 		return 0, io.EOF
 	}
-	return s.read.Read(p)
+	n := copy(p, data[s.offset:])
+	s.offset += n
+	return n, nil
 }
 
 func (s *stream) Write(p []byte) (int, error) {
-	s.fs.mu.Lock()
-	defer s.fs.mu.Unlock()
-	if s.end {
-		n, err := s.fs.stat(s.path)
-		if err != nil {
-			return 0, err
-		}
-		if s.wrote, err = s.fs.read(s.path, n); err != nil {
-			return 0, err
-		}
-	}
-	s.wrote = append(s.wrote[:len(s.wrote):len(s.wrote)], p...)
-	if err := s.fs.write(s.path, s.wrote, s.mode); err != nil {
+	if err := s.fs.spend(len(p)); err != nil {
 		return 0, err
 	}
+	if len(s.pending) == 0 {
+		s.fs.dirty = append(s.fs.dirty, s)
+	}
+	s.pending = append(s.pending, p...)
 	return len(p), nil
 }
 
-func (s *stream) Close() error { return nil }
+// flush puts what is pending into the tree.
+func (f *FS) flush() error {
+	for len(f.dirty) > 0 {
+		s := f.dirty[0]
+		f.dirty = f.dirty[1:]
+		if err := s.flush(); err != nil {
+			return err
+		}
+	}
+	f.dirty = nil
+	return nil
+}
+
+func (s *stream) flush() error {
+	pending := s.pending
+	s.pending = nil
+	n, err := s.fs.stat(s.path)
+	if err != nil {
+		return nil // it was removed while it was open
+	}
+	data, err := s.fs.read(s.path, n)
+	if err != nil {
+		return err
+	}
+	at := s.offset
+	if s.end {
+		at = len(data)
+	}
+	if gap := at - len(data); gap > 0 {
+		data = append(data, make([]byte, gap)...)
+	}
+	s.offset = at + len(pending)
+	joined := append(data[:at:at], pending...)
+	if s.offset < len(data) {
+		joined = append(joined, data[s.offset:]...)
+	}
+	return s.fs.write(s.path, joined, s.mode)
+}

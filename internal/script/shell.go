@@ -1,457 +1,729 @@
 package script
 
 import (
-	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
-	"os"
-	"path"
-	"slices"
+	"strconv"
 	"strings"
-	"time"
 
-	"mvdan.cc/sh/v3/expand"
-	"mvdan.cc/sh/v3/interp"
 	"mvdan.cc/sh/v3/syntax"
 
-	"compose/internal/cas"
 	"compose/rootfs"
 )
 
-// Exit is the exit status n of a command; 0 is no error.
-func Exit(n int) error {
-	if n == 0 {
-		return nil
-	}
-	return interp.ExitStatus(n)
+// A shell is one process of the shell: the script itself, or a subshell,
+// which is a copy.
+type shell struct {
+	run     *run
+	dialect dialect
+	lang    syntax.LangVariant
+	name    string // $0
+	source  string // name of the file that lines are counted in; "" for the script
+	line    uint
+	vars    map[string]variable
+	funcs   map[string]*syntax.Stmt
+	params  []string
+	opts    map[byte]bool // -e, -u, ...
+	fds     [10]fd
+	dir     string
+	umask   uint16
+	status  int      // $?
+	subst   int      // status of the last command substitution
+	onExit  string   // trap ... EXIT
+	frames  []*frame // of the functions that run
+	loops   int      // that run in this function
+	tested  int      // above zero: the status is asked for, so that set -e does not count
+	getopts int      // letters of the current argument that getopts has given
+	keep    bool     // redirections of this statement stay: exec
 }
 
-// An unknown ends a script that cannot be interpreted.
-type unknown struct {
-	line   uint
-	reason string
+// The dialect of a shell, where they differ.
+type dialect int
+
+const (
+	dash dialect = iota
+	ash          // busybox
+	bash
+)
+
+type variable struct {
+	value              string
+	exported, readOnly bool
+	unset              bool // exported or local, but without a value
 }
 
-func (u *unknown) Error() string {
-	if u.line == 0 {
-		return u.reason
-	}
-	return fmt.Sprintf("line %d: %s", u.line, u.reason)
+// A frame remembers what a function's local variables hid.
+type frame struct {
+	hidden map[string]*variable // nil: there was none
 }
 
-// Unknown is the error of a command that meets an option or a case that it
-// does not know: the script is not interpreted at all, rather than wrongly.
-func Unknown(format string, args ...any) error {
-	return &unknown{reason: fmt.Sprintf(format, args...)}
+// An fd is an open file descriptor; nil: not open for that.
+type fd struct {
+	r io.Reader
+	w io.Writer
 }
 
-// Run interprets s over the tree. If the script is unknown or fails, the tree
-// is as it was before.
-func (in *Interpreter) Run(ctx context.Context, s *Script) (Result, error) {
-	r := &run{
-		in:       in,
-		script:   s,
-		contents: &scratch{Contents: in.Contents},
-		steps:    in.Steps,
-		umask:    0o022,
-		used:     map[string]bool{},
+// newShell is the shell that runs a script, with nothing but the environment
+// that dpkg and apk give.
+func newShell(r *run, name string) *shell {
+	s := &shell{
+		run: r, name: name, dir: "/", umask: 0o022, lang: syntax.LangPOSIX,
+		vars:  map[string]variable{},
+		funcs: map[string]*syntax.Stmt{},
+		opts:  map[byte]bool{},
 	}
-	if r.steps == 0 {
-		r.steps = DefaultSteps
+	if n, err := r.fs.Stat("/bin/sh"); err == nil && base(n.Path) == "busybox" {
+		s.dialect = ash
 	}
-	r.fs = &FS{tree: in.Tree, contents: r.contents, epoch: in.Epoch, origin: "script: " + s.Package + " " + s.Name, left: in.Bytes}
-	if r.fs.left == 0 {
-		r.fs.left = DefaultBytes
-	}
-	state := maps.Clone(in.State)
-	result, err := r.interpret(ctx)
-	if err == nil && result.Unknown == "" && result.Status == 0 {
-		err = r.contents.keep(in.Contents, in.Tree)
-		result.Changes = r.fs.changes
-		return result, err
-	}
-	if r.fs.backup != nil {
-		in.Tree.Restore(r.fs.backup)
-	}
-	in.State = state
-	return result, err
-}
-
-// A run is one script being interpreted.
-type run struct {
-	in       *Interpreter
-	script   *Script
-	fs       *FS
-	contents *scratch
-	steps    int
-	umask    uint16
-	used     map[string]bool
-	why      *unknown // the first thing that was not known
-	stderr   limited
-}
-
-func (r *run) interpret(ctx context.Context) (Result, error) {
-	text, err := prepare(string(r.script.Text), r.script.Name)
-	if err != nil {
-		return r.result(err)
-	}
-	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), r.script.Name)
-	if err != nil {
-		return r.result(&unknown{reason: err.Error()})
-	}
-	shell, err := r.shell(nil, &r.stderr, &r.stderr, nil, "/")
-	if err != nil {
-		return Result{}, err
-	}
-	if err := interp.Params(append([]string{"--"}, r.script.Args...)...)(shell); err != nil {
-		return Result{}, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute) // the budget of steps ends it long before, the same on every machine
-	defer cancel()
-	return r.result(shell.Run(ctx, file))
-}
-
-// result says what err, of the shell, means.
-func (r *run) result(err error) (Result, error) {
-	res := Result{Stderr: r.stderr.String(), Used: slices.Sorted(maps.Keys(r.used))}
-	u, isUnknown := errors.AsType[*unknown](err)
-	status, isStatus := interp.IsExitStatus(err)
-	switch {
-	case r.why != nil:
-		res.Unknown = r.why.Error()
-	case isUnknown:
-		res.Unknown = u.Error()
-	case isStatus:
-		res.Status = int(status)
-	case errors.Is(err, errBudget):
-		res.Unknown = errBudget.Error()
-	case err != nil:
-		return res, err
-	}
-	return res, nil
-}
-
-// shell is an interpreter of the shell language whose every door leads into
-// the tree.
-func (r *run) shell(stdin io.Reader, stdout, stderr io.Writer, env map[string]string, dir string) (*interp.Runner, error) {
-	shell, err := interp.New(
-		interp.StdIO(stdin, stdout, stderr),
-		interp.Env(expand.ListEnviron(r.environ(env)...)),
-		interp.Dir("/"), // the one folder that is there on every host; it is not looked into
-		interp.CallHandler(r.call),
-		interp.ExecHandlers(func(interp.ExecHandlerFunc) interp.ExecHandlerFunc { return r.exec }),
-		interp.OpenHandler(r.openFile),
-		interp.StatHandler(r.stat),
-		interp.AccessHandler(r.access),
-		interp.ReadDirHandler2(r.readDir),
-	)
-	if err != nil {
-		return nil, err
-	}
-	shell.Dir = dir
-	return shell, nil
-}
-
-// environ is the environment of a script: nothing of the host's.
-func (r *run) environ(more map[string]string) []string {
-	env := map[string]string{
+	for name, value := range map[string]string{
 		"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"HOME": "/root", "PWD": "/", "SHELL": "/bin/sh", "LC_ALL": "C.UTF-8", "TZ": "UTC0",
-		"UID": "0", "EUID": "0", "GID": "0", pidVariable: "2",
+	} {
+		s.vars[name] = variable{value: value, exported: true}
 	}
-	maps.Copy(env, r.script.Env)
-	maps.Copy(env, more)
-	var list []string
-	for _, k := range slices.Sorted(maps.Keys(env)) {
-		list = append(list, k+"="+env[k])
+	for name, value := range r.script.Env {
+		s.vars[name] = variable{value: value, exported: true}
 	}
-	return list
+	s.vars["OPTIND"] = variable{value: "1"}
+	return s
 }
 
-// pidVariable stands for $$.
-const pidVariable = "__compose_pid"
-
-// call is asked before every simple command. It counts steps, and takes over
-// the builtins that would look at the host.
-func (r *run) call(ctx context.Context, args []string) ([]string, error) {
-	if r.steps--; r.steps < 0 {
-		return nil, r.stop(ctx, "more commands than its budget")
+// subshell is a copy of s, as fork(2) would make it.
+func (s *shell) subshell() *shell {
+	sub := *s
+	sub.vars, sub.funcs, sub.opts = maps.Clone(s.vars), maps.Clone(s.funcs), maps.Clone(s.opts)
+	sub.onExit, sub.loops, sub.keep = "", 0, false
+	sub.frames = nil
+	for _, f := range s.frames {
+		sub.frames = append(sub.frames, &frame{maps.Clone(f.hidden)})
 	}
-	hc := interp.HandlerCtx(ctx)
-	switch args[0] {
-	case "umask", "hash", "type", "which", "ulimit", "wait", "times", "jobs", "kill":
-		return append([]string{"builtin-" + args[0]}, args[1:]...), nil
-	case "command":
-		if len(args) > 1 && (args[1] == "-v" || args[1] == "-V") {
-			return append([]string{"builtin-command-v"}, args[2:]...), nil
+	return &sub
+}
+
+// A jump leaves statements early.
+type jump struct {
+	kind  jumpKind
+	count int // loops to leave, for breaking and continuing
+}
+
+type jumpKind int
+
+const (
+	exiting jumpKind = iota
+	returning
+	breaking
+	continuing
+)
+
+func (j *jump) Error() string { return "jump out of place" }
+
+// where names the line that runs.
+func (s *shell) where() string {
+	at := "line " + strconv.Itoa(int(s.line))
+	if s.source != "" {
+		at = s.source + " " + at
+	}
+	return at
+}
+
+// unknown ends the script as unknown, at the line that runs.
+func (s *shell) unknown(format string, args ...any) error {
+	return s.run.stop(s.where(), fmt.Sprintf(format, args...))
+}
+
+// whyErr is the reason why the script is unknown, if it is already.
+func (r *run) whyErr() error {
+	if r.why != nil {
+		return r.why
+	}
+	return r.ctx.Err()
+}
+
+// fatal says message and leaves the shell with status 2, as POSIX demands for
+// errors of expansion and of special builtins.
+func (s *shell) fatal(message string) error {
+	s.errorf("%s", message)
+	s.status = 2
+	return &jump{kind: exiting}
+}
+
+func (s *shell) unset(name string) error { return s.fatal(name + ": parameter not set") }
+
+func (s *shell) errorf(format string, args ...any) {
+	if w := s.fds[2].w; w != nil {
+		fmt.Fprintf(w, "%s: %d: %s\n", s.name, s.line, fmt.Sprintf(format, args...))
+	}
+}
+
+// parse gives the statements of text.
+func (s *shell) parse(text string) ([]*syntax.Stmt, error) {
+	file, err := syntax.NewParser(syntax.Variant(s.lang)).Parse(strings.NewReader(text), "")
+	if err != nil {
+		return nil, s.run.stop(s.source, "not understood: "+strings.TrimPrefix(err.Error(), ":"))
+	}
+	return file.Stmts, nil
+}
+
+// finish ends a shell, err being what its statements gave: it runs its trap.
+func (s *shell) finish(err error) error {
+	if _, ok := err.(*jump); ok {
+		err = nil
+	}
+	if err != nil || s.onExit == "" {
+		return err
+	}
+	text := s.onExit
+	s.onExit = ""
+	status := s.status
+	err = s.eval(text)
+	if j, ok := err.(*jump); ok {
+		if j.kind == exiting {
+			return nil // its own status
 		}
-	case "eval":
-		text, err := prepare(strings.Join(args[1:], " "), "eval")
+		err = nil
+	}
+	s.status = status
+	return err
+}
+
+// eval runs text in this shell.
+func (s *shell) eval(text string) error {
+	line := s.line
+	stmts, err := s.parse(text)
+	if err != nil {
+		return err
+	}
+	if len(stmts) == 0 {
+		s.status = 0
+	}
+	err = s.stmts(stmts)
+	s.line = line
+	return err
+}
+
+func (s *shell) stmts(list []*syntax.Stmt) error {
+	for _, st := range list {
+		if err := s.stmt(st); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// step counts a statement.
+func (s *shell) step(pos syntax.Pos) error {
+	if pos.IsValid() {
+		s.line = pos.Line()
+	}
+	if s.run.steps--; s.run.steps < 0 {
+		return s.unknown("more statements than its budget")
+	}
+	return s.run.whyErr()
+}
+
+func (s *shell) stmt(st *syntax.Stmt) error {
+	if err := s.step(st.Pos()); err != nil {
+		return err
+	}
+	if st.Background || st.Coprocess || st.Disown {
+		return s.unknown("a command in the background")
+	}
+	if st.Negated {
+		s.tested++
+	}
+	err := s.redirected(st)
+	if st.Negated {
+		s.tested--
+		if err == nil {
+			s.status = int(truth(s.status == 0))
+		}
+		return err
+	}
+	if err == nil && s.status != 0 && s.tested == 0 && s.opts['e'] && counts(st.Cmd) {
+		return &jump{kind: exiting}
+	}
+	return err
+}
+
+// counts reports whether set -e looks at a command's status. In a compound
+// command it has looked at the parts.
+func counts(cmd syntax.Command) bool {
+	switch cmd := cmd.(type) {
+	case *syntax.BinaryCmd:
+		return cmd.Op == syntax.Pipe || cmd.Op == syntax.PipeAll
+	case nil, *syntax.CallExpr, *syntax.Subshell, *syntax.DeclClause, *syntax.TestClause, *syntax.ArithmCmd, *syntax.LetClause:
+		return true
+	}
+	return false
+}
+
+// redirected runs a statement's command with its redirections.
+func (s *shell) redirected(st *syntax.Stmt) error {
+	if call, ok := st.Cmd.(*syntax.CallExpr); ok {
+		return s.simple(call, st.Redirs)
+	}
+	before := s.fds
+	if ok, err := s.redirect(st.Redirs); !ok {
+		s.fds = before
+		return err
+	}
+	err := s.command(st.Cmd)
+	s.fds = before
+	return err
+}
+
+func (s *shell) command(cmd syntax.Command) error {
+	switch cmd := cmd.(type) {
+	case nil:
+		s.status = 0
+		return nil
+	case *syntax.Block:
+		return s.stmts(cmd.Stmts)
+	case *syntax.Subshell:
+		sub := s.subshell()
+		err := sub.finish(sub.stmts(cmd.Stmts))
+		s.status = sub.status
+		return err
+	case *syntax.BinaryCmd:
+		return s.binaryCmd(cmd)
+	case *syntax.IfClause:
+		return s.ifClause(cmd)
+	case *syntax.WhileClause:
+		return s.whileClause(cmd)
+	case *syntax.ForClause:
+		return s.forClause(cmd)
+	case *syntax.CaseClause:
+		return s.caseClause(cmd)
+	case *syntax.FuncDecl:
+		if cmd.Name == nil {
+			return s.unknown("a function without a name")
+		}
+		s.funcs[cmd.Name.Value] = cmd.Body
+		s.status = 0
+		return nil
+	case *syntax.DeclClause:
+		return s.declare(cmd)
+	case *syntax.TestClause:
+		ok, err := s.bashTest(cmd.X)
+		s.status = int(truth(!ok))
+		return err
+	case *syntax.ArithmCmd:
+		n, err := s.arithm(cmd.X)
+		s.status = int(truth(n == 0))
+		return err
+	}
+	return s.unknown("a command that is not of POSIX")
+}
+
+func (s *shell) binaryCmd(cmd *syntax.BinaryCmd) error {
+	switch cmd.Op {
+	case syntax.AndStmt, syntax.OrStmt:
+		s.tested++
+		err := s.stmt(cmd.X)
+		s.tested--
+		if err == nil && (s.status == 0) == (cmd.Op == syntax.AndStmt) {
+			return s.stmt(cmd.Y)
+		}
+		return err
+	}
+	return s.pipe(cmd)
+}
+
+// pipe runs the left side to its end, and then the right side: one of the
+// orders that real processes may take, and always the same one.
+func (s *shell) pipe(cmd *syntax.BinaryCmd) error {
+	between := &pipe{run: s.run}
+	left := s.subshell()
+	left.fds[1].w = between
+	if cmd.Op == syntax.PipeAll {
+		left.fds[2].w = between
+	}
+	if err := left.finish(left.stmt(cmd.X)); err != nil {
+		return err
+	}
+	right := s.subshell()
+	right.fds[0].r = between
+	err := right.finish(right.stmt(cmd.Y))
+	s.status = right.status
+	if s.opts['P'] && s.status == 0 {
+		s.status = left.status
+	}
+	return err
+}
+
+func (s *shell) ifClause(cmd *syntax.IfClause) error {
+	for ; cmd != nil; cmd = cmd.Else {
+		if len(cmd.Cond) == 0 { // else
+			return s.stmts(cmd.Then)
+		}
+		ok, err := s.condition(cmd.Cond)
 		if err != nil {
-			return nil, r.stop(ctx, err.Error())
+			return err
 		}
-		return []string{"eval", text}, nil
-	case "trap":
-		if len(args) > 2 && !strings.HasPrefix(args[1], "-") && args[1] != "" {
-			text, err := prepare(args[1], "trap")
+		if ok {
+			return s.stmts(cmd.Then)
+		}
+	}
+	s.status = 0
+	return nil
+}
+
+func (s *shell) condition(list []*syntax.Stmt) (bool, error) {
+	s.tested++
+	err := s.stmts(list)
+	s.tested--
+	return s.status == 0, err
+}
+
+func (s *shell) whileClause(cmd *syntax.WhileClause) error {
+	s.loops++
+	defer func() { s.loops-- }()
+	status := 0
+	for {
+		ok, err := s.condition(cmd.Cond)
+		if err == nil && ok == cmd.Until {
+			s.status = status
+			return nil
+		}
+		if err == nil {
+			err = s.stmts(cmd.Do)
+			status = s.status
+		}
+		if done, err := leave(err); done {
+			return err
+		}
+	}
+}
+
+// leave says what err, of a loop's body, means to the loop.
+func leave(err error) (done bool, _ error) {
+	j, ok := err.(*jump)
+	if !ok || j.kind != breaking && j.kind != continuing {
+		return err != nil, err
+	}
+	if j.count > 1 {
+		return true, &jump{j.kind, j.count - 1}
+	}
+	return j.kind == breaking, nil
+}
+
+func (s *shell) forClause(cmd *syntax.ForClause) error {
+	words, ok := cmd.Loop.(*syntax.WordIter)
+	if !ok || cmd.Select {
+		return s.unknown("a loop that is not of POSIX")
+	}
+	items := s.params
+	if words.InPos.IsValid() {
+		var err error
+		if items, err = s.fields(words.Items...); err != nil {
+			return err
+		}
+	}
+	s.loops++
+	defer func() { s.loops-- }()
+	s.status = 0
+	for _, item := range items {
+		if err := s.step(cmd.Pos()); err != nil {
+			return err
+		}
+		if err := s.set(words.Name.Value, item, false); err != nil {
+			return err
+		}
+		if done, err := leave(s.stmts(cmd.Do)); done {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *shell) caseClause(cmd *syntax.CaseClause) error {
+	word, err := s.literal(cmd.Word)
+	if err != nil {
+		return err
+	}
+	for _, item := range cmd.Items {
+		for _, p := range item.Patterns {
+			pattern, err := s.pattern(p)
 			if err != nil {
-				return nil, r.stop(ctx, err.Error())
+				return err
 			}
-			return append([]string{"trap", text}, signals(args[2:])...), nil
-		}
-		if len(args) > 1 {
-			return append(args[:2:2], signals(args[2:])...), nil
-		}
-	case ".", "source":
-		if len(args) > 1 && !strings.Contains(args[1], "/") {
-			if p := r.lookPath(args[1], hc.Env.Get("PATH").String(), false); p != "" {
-				args = append([]string{".", p}, args[2:]...)
+			if !match(pattern, word) {
+				continue
 			}
+			if item.Op != syntax.Break {
+				return s.unknown("a case that falls through")
+			}
+			s.status = 0
+			return s.stmts(item.Stmts)
 		}
+	}
+	s.status = 0
+	return nil
+}
+
+// substitute is the output of $(...), without the newlines at its end.
+func (s *shell) substitute(cmd *syntax.CmdSubst) (string, error) {
+	if cmd.TempFile || cmd.ReplyVar {
+		return "", s.unknown("a command substitution that is not of POSIX")
+	}
+	out := &pipe{run: s.run}
+	sub := s.subshell()
+	sub.fds[1].w = out
+	sub.tested = 0
+	sub.status = s.status
+	stmts := cmd.Stmts
+	if len(stmts) == 0 {
+		sub.status = 0
+	}
+	err := sub.finish(sub.stmts(stmts))
+	s.subst = sub.status
+	return strings.TrimRight(strings.ReplaceAll(out.String(), "\x00", ""), "\n"), err
+}
+
+// simple runs a simple command: POSIX.1 "Simple Commands".
+func (s *shell) simple(call *syntax.CallExpr, redirs []*syntax.Redirect) error {
+	s.subst = 0
+	args, err := s.arguments(call.Args)
+	if err != nil {
+		return err
+	}
+	before := s.fds
+	special := len(args) > 0 && isSpecial(args[0]) && s.dialect != bash
+	ok, err := s.redirect(redirs)
+	switch {
+	case err == nil && !ok && special:
+		err = &jump{kind: exiting}
+	case err != nil || !ok:
+	case len(args) == 0:
+		if err = s.assign(call.Assigns, false); err == nil {
+			s.status = s.subst
+		}
+	case special:
+		if err = s.assign(call.Assigns, false); err == nil {
+			err = s.call(args)
+		}
+	default:
+		err = s.assigned(call.Assigns, args)
+	}
+	if !s.keep {
+		s.fds = before
+	}
+	s.keep = false
+	return err
+}
+
+// arguments expands the words of a simple command. What local assigns is not
+// split.
+func (s *shell) arguments(words []*syntax.Word) ([]string, error) {
+	if len(words) == 0 || words[0].Lit() != "local" {
+		return s.fields(words...)
+	}
+	args := []string{"local"}
+	for _, w := range words[1:] {
+		lit, ok := w.Parts[0].(*syntax.Lit)
+		if ok {
+			name, _, isAssign := strings.Cut(lit.Value, "=")
+			ok = isAssign && syntax.ValidName(name)
+		}
+		if !ok {
+			list, err := s.fields(w)
+			if err != nil {
+				return nil, err
+			}
+			args = append(args, list...)
+			continue
+		}
+		text, err := s.literal(w)
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, text)
 	}
 	return args, nil
 }
 
-// signals keeps of a trap's conditions those that can happen here: a script
-// that is interpreted gets no signals.
-func signals(list []string) []string {
-	var kept []string
-	for _, s := range list {
-		switch s {
-		case "0", "EXIT":
-			kept = append(kept, "EXIT")
-		case "ERR":
-			kept = append(kept, s)
+// assign sets variables.
+func (s *shell) assign(list []*syntax.Assign, export bool) error {
+	for _, as := range list {
+		if as.Array != nil || as.Index != nil || as.Naked {
+			return s.unknown("an array")
 		}
-	}
-	if kept == nil {
-		return []string{"INT"}
-	}
-	return kept
-}
-
-// stop ends the script as unknown.
-func (r *run) stop(ctx context.Context, reason string) error {
-	u := &unknown{line: interp.HandlerCtx(ctx).Pos.Line(), reason: reason}
-	if r.why == nil {
-		r.why = u
-	}
-	return u
-}
-
-// exec runs a command that is no function and no builtin of the shell.
-func (r *run) exec(ctx context.Context, args []string) error {
-	hc := interp.HandlerCtx(ctx)
-	c := &Call{
-		Context: ctx, Args: args, Stdin: hc.Stdin, Stdout: hc.Stdout, Stderr: hc.Stderr, Dir: hc.Dir,
-		FS: r.fs, Script: r.script,
-		Getenv: func(name string) string { return hc.Env.Get(name).String() },
-	}
-	if c.Stdin == nil {
-		c.Stdin = strings.NewReader("")
-	}
-	env := map[string]string{}
-	hc.Env.Each(func(name string, v expand.Variable) bool {
-		if v.Exported && v.Kind == expand.String {
-			env[name] = v.Str
-		}
-		return true
-	})
-	return r.program(c, env, hc.Env.Get("PATH").String())
-}
-
-// program runs c's command. A name with a slash must be there as a file; one
-// without must be found in the tree, or belong to the helpers that compose
-// stands for whether they ship or not.
-func (r *run) program(c *Call, env map[string]string, pathVar string) error {
-	c.exec = func(args []string, stdin io.Reader, stdout, stderr io.Writer, more map[string]string) error {
-		sub := *c
-		sub.Args, sub.Stdin, sub.Stdout, sub.Stderr = args, stdin, stdout, stderr
-		if sub.Stdin == nil {
-			sub.Stdin = strings.NewReader("")
-		}
-		joined := maps.Clone(env)
-		maps.Copy(joined, more)
-		sub.Getenv = func(name string) string { return joined[name] }
-		if r.steps--; r.steps < 0 {
-			return r.stop(c.Context, "more commands than its budget")
-		}
-		return r.program(&sub, joined, joined["PATH"])
-	}
-	name := path.Base(c.Args[0])
-	r.used[name] = true
-	if f, ok := r.command(name); ok {
-		err := f(c)
-		if u, ok := errors.AsType[*unknown](err); ok {
-			return r.stop(c.Context, name+": "+u.reason)
-		}
-		if errors.Is(err, errBudget) {
-			return r.stop(c.Context, err.Error())
-		}
-		return err
-	}
-	file := c.Args[0]
-	if !strings.Contains(file, "/") {
-		file = r.lookPath(file, pathVar, true)
-	}
-	if file == "" {
-		return r.stop(c.Context, "command "+quote(c.Args[0])+" is not known")
-	}
-	return r.shellScript(c, file, env)
-}
-
-// shellScript runs a script of the tree that begins with a shell's "#!".
-func (r *run) shellScript(c *Call, file string, env map[string]string) error {
-	data, err := r.fs.ReadFile(absolute(c.Dir, file))
-	if err != nil {
-		fmt.Fprintf(c.Stderr, "%s: not found\n", c.Args[0])
-		return Exit(127)
-	}
-	line, _, _ := bytes.Cut(data, []byte("\n"))
-	fields := strings.Fields(strings.TrimPrefix(string(line), "#!"))
-	if !bytes.HasPrefix(data, []byte("#!")) || len(fields) == 0 || !isShell(path.Base(fields[0])) {
-		return r.stop(c.Context, "program "+quote(file)+" is not known")
-	}
-	return r.sh(c, string(data), file, append([]string{}, c.Args[1:]...), slices.Contains(fields[1:], "-e"), env)
-}
-
-func isShell(name string) bool {
-	return name == "sh" || name == "dash" || name == "bash" || name == "ash"
-}
-
-// sh interprets text as another shell would, with parameters.
-func (r *run) sh(c *Call, text, name string, params []string, errexit bool, env map[string]string) error {
-	text, err := prepare(text, name)
-	if err != nil {
-		return r.stop(c.Context, err.Error())
-	}
-	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), name)
-	if err != nil {
-		return r.stop(c.Context, err.Error())
-	}
-	shell, err := r.shell(c.Stdin, c.Stdout, c.Stderr, env, c.Dir)
-	if err != nil {
-		return err
-	}
-	flags := []string{"--"}
-	if errexit {
-		flags = []string{"-e", "--"}
-	}
-	if err := interp.Params(append(flags, params...)...)(shell); err != nil {
-		return err
-	}
-	return shell.Run(c.Context, file)
-}
-
-func (r *run) command(name string) (Command, bool) {
-	if f, ok := r.in.Commands[name]; ok {
-		return f, true
-	}
-	if f, ok := r.shellCommands()[name]; ok {
-		return f, true
-	}
-	f, ok := builtin[name]
-	return f, ok
-}
-
-// shellCommands are those that need the shell itself.
-func (r *run) shellCommands() map[string]Command {
-	sh := func(c *Call) error {
-		args, errexit := c.Args[1:], false
-		for len(args) > 0 && strings.HasPrefix(args[0], "-") {
-			switch args[0] {
-			case "-c":
-				if len(args) < 2 {
-					return Exit(2)
-				}
-				return r.sh(c, args[1], "sh", args[min(3, len(args)):], errexit, nil)
-			case "-e":
-				errexit = true
-			case "-ec":
-				if len(args) < 2 {
-					return Exit(2)
-				}
-				return r.sh(c, args[1], "sh", args[min(3, len(args)):], true, nil)
-			default:
-				return Unknown("option %s", args[0])
-			}
-			args = args[1:]
-		}
-		if len(args) == 0 {
-			data, err := io.ReadAll(c.Stdin)
-			if err != nil {
-				return err
-			}
-			return r.sh(c, string(data), "stdin", nil, errexit, nil)
-		}
-		data, err := r.fs.ReadFile(absolute(c.Dir, args[0]))
+		value, err := s.literal(as.Value)
 		if err != nil {
-			fmt.Fprintf(c.Stderr, "sh: %s: not found\n", args[0])
-			return Exit(127)
+			return err
 		}
-		return r.sh(c, string(data), args[0], args[1:], errexit, nil)
+		if as.Append {
+			value = s.value(as.Name.Value) + value
+		}
+		if err := s.set(as.Name.Value, value, export); err != nil {
+			return err
+		}
 	}
-	return map[string]Command{
-		"sh": sh, "bash": sh, "dash": sh, "ash": sh,
-		"builtin-umask":     r.umaskCommand,
-		"builtin-command-v": r.commandV,
-		"builtin-type":      r.commandV,
-		"builtin-which":     r.commandV,
-		"builtin-hash":      func(*Call) error { return nil },
-		"builtin-wait":      func(*Call) error { return nil },
-	}
-}
-
-func (r *run) umaskCommand(c *Call) error {
-	if len(c.Args) == 1 {
-		fmt.Fprintf(c.Stdout, "%04o\n", r.umask)
-		return nil
-	}
-	var m uint16
-	if _, err := fmt.Sscanf(c.Args[1], "%o", &m); err != nil || m > 0o777 {
-		return Unknown("mask %q", c.Args[1])
-	}
-	r.umask = m
 	return nil
 }
 
-// commandV answers where a command is: in the tree, or, for the helpers that
-// compose stands for, where Debian has it.
-func (r *run) commandV(c *Call) error {
-	status := 0
-	for _, name := range c.Args[1:] {
-		if strings.HasPrefix(name, "-") {
-			continue
-		}
-		if p := r.lookPath(name, c.Getenv("PATH"), true); p != "" {
-			fmt.Fprintln(c.Stdout, p)
-		} else {
-			status = 1
+// assigned runs a command for which some variables have other values.
+func (s *shell) assigned(list []*syntax.Assign, args []string) error {
+	if len(list) == 0 {
+		return s.call(args)
+	}
+	old := map[string]*variable{}
+	for _, as := range list {
+		old[as.Name.Value] = nil
+		if v, ok := s.vars[as.Name.Value]; ok {
+			old[as.Name.Value] = &v
 		}
 	}
-	return Exit(status)
+	err := s.assign(list, true)
+	if err == nil {
+		err = s.call(args)
+	}
+	s.unhide(old)
+	return err
+}
+
+// unhide gives variables back the values that they had.
+func (s *shell) unhide(old map[string]*variable) {
+	for name, v := range old {
+		if v == nil {
+			delete(s.vars, name)
+		} else {
+			s.vars[name] = *v
+		}
+	}
+}
+
+// maxDepth bounds functions that call each other.
+const maxDepth = 200
+
+// nested runs f, one level deeper.
+func (s *shell) nested(f func() error) error {
+	if s.run.depth++; s.run.depth > maxDepth {
+		return s.unknown("calls nested more than %d deep", maxDepth)
+	}
+	defer func() { s.run.depth-- }()
+	return f()
+}
+
+// call runs a command whose words are expanded.
+func (s *shell) call(args []string) error {
+	if isSpecial(args[0]) {
+		return shellBuiltin[args[0]](s, args)
+	}
+	if body, ok := s.funcs[args[0]]; ok {
+		return s.nested(func() error { return s.function(body, args) })
+	}
+	if f, ok := shellBuiltin[args[0]]; ok {
+		return f(s, args)
+	}
+	return s.external(args)
+}
+
+func (s *shell) function(body *syntax.Stmt, args []string) error {
+	params, loops := s.params, s.loops
+	f := &frame{hidden: map[string]*variable{}}
+	s.params, s.loops, s.frames = args[1:], 0, append(s.frames, f)
+	err := s.stmt(body)
+	s.params, s.loops, s.frames = params, loops, s.frames[:len(s.frames)-1]
+	s.unhide(f.hidden)
+	if j, ok := err.(*jump); ok && j.kind != exiting {
+		return nil
+	}
+	return err
+}
+
+// param is the value of a parameter, and whether it is set.
+func (s *shell) param(name string) (string, bool) {
+	switch name {
+	case "#":
+		return strconv.Itoa(len(s.params)), true
+	case "?":
+		return strconv.Itoa(s.status), true
+	case "$":
+		return "2", true
+	case "!":
+		return "", false
+	case "-":
+		var flags []byte
+		for _, c := range []byte("aCefnux") {
+			if s.opts[c] {
+				flags = append(flags, c)
+			}
+		}
+		return string(flags), true
+	case "@", "*":
+		return strings.Join(s.params, " "), len(s.params) > 0
+	case "0":
+		return s.name, true
+	case "LINENO":
+		return strconv.Itoa(int(s.line)), true
+	case "PPID":
+		return "1", true
+	case "RANDOM", "SRANDOM", "SECONDS", "EPOCHSECONDS", "EPOCHREALTIME", "BASHPID", "BASH_SOURCE":
+		if _, ok := s.vars[name]; !ok && s.dialect != dash {
+			_ = s.unknown("$%s", name)
+		}
+	}
+	if c := name[0]; '0' <= c && c <= '9' {
+		n, err := strconv.Atoi(name)
+		if err != nil || n > len(s.params) {
+			return "", false
+		}
+		return s.params[n-1], true
+	}
+	v, ok := s.vars[name]
+	return v.value, ok && !v.unset
+}
+
+// value is that of a variable, "" if it is not set.
+func (s *shell) value(name string) string { return s.vars[name].value }
+
+// maxValue bounds a variable, in bytes.
+const maxValue = 4 << 20
+
+// set gives a variable a value.
+func (s *shell) set(name, value string, export bool) error {
+	v := s.vars[name]
+	if v.readOnly {
+		return s.fatal(name + ": is read only")
+	}
+	if len(value) > maxValue {
+		return s.unknown("a variable of more than %d bytes", maxValue)
+	}
+	if err := s.run.spend(len(value)); err != nil {
+		return err
+	}
+	v.value, v.unset = value, false
+	v.exported = v.exported || export || s.opts['a']
+	s.vars[name] = v
+	if name == "OPTIND" {
+		s.getopts = 0
+	}
+	return nil
 }
 
 // lookPath finds a file of the tree by the directories of PATH; "" if there
 // is none.
-func (r *run) lookPath(name, pathVar string, executable bool) string {
-	dirs := strings.Split(pathVar, ":")
-	if strings.Contains(name, "/") {
-		dirs = []string{""}
+func (s *shell) lookPath(name string, executable bool) string {
+	find := func(p string) bool {
+		n, err := s.run.fs.Stat(p)
+		return err == nil && n.Type == rootfs.Regular && (!executable || n.Mode&0o111 != 0)
 	}
-	for _, dir := range dirs {
-		p := path.Join("/", dir, name)
-		n, err := r.fs.Stat(p)
-		if err == nil && n.Type == rootfs.Regular && (!executable || n.Mode&0o111 != 0) {
+	if strings.Contains(name, "/") {
+		if find(absolute(s.dir, name)) {
+			return name
+		}
+		return ""
+	}
+	for dir := range strings.SplitSeq(s.value("PATH"), ":") {
+		p := strings.TrimSuffix(dir, "/") + "/" + name
+		if dir == "" {
+			p = name
+		}
+		if find(absolute(s.dir, p)) {
 			return p
 		}
-	}
-	if executable && interp.IsBuiltin(name) {
-		return name
 	}
 	return ""
 }
@@ -461,179 +733,4 @@ func absolute(dir, p string) string {
 		return p
 	}
 	return strings.TrimSuffix(dir, "/") + "/" + p
-}
-
-func quote(s string) string { return fmt.Sprintf("%q", s) }
-
-// openFile opens a file of the tree, for redirections and sourcing.
-func (r *run) openFile(ctx context.Context, name string, flag int, perm os.FileMode) (io.ReadWriteCloser, error) {
-	p := absolute(interp.HandlerCtx(ctx).Dir, name)
-	switch p {
-	case "/dev/null":
-		return nowhere{}, nil
-	case "/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/tty":
-		return nil, r.stop(ctx, p+" is opened")
-	}
-	if flag&(os.O_WRONLY|os.O_RDWR) == 0 {
-		data, err := r.fs.ReadFile(p)
-		if err != nil {
-			return nil, pathError(err, name)
-		}
-		return &stream{fs: r.fs, path: p, read: bytes.NewReader(data)}, nil
-	}
-	s := &stream{fs: r.fs, path: p, mode: uint16(perm.Perm()) &^ r.umask, end: flag&os.O_APPEND != 0}
-	_, err := r.fs.Stat(p)
-	switch {
-	case err != nil && flag&os.O_CREATE == 0:
-		return nil, pathError(err, name)
-	case err == nil && flag&os.O_EXCL != 0:
-		return nil, &os.PathError{Op: "open", Path: name, Err: fs.ErrExist}
-	case err != nil || flag&os.O_TRUNC != 0:
-		if err := r.fs.WriteFile(p, nil, s.mode); err != nil {
-			return nil, pathError(err, name)
-		}
-	}
-	return s, nil
-}
-
-// pathError is err in the form that lets the shell print it and go on.
-func pathError(err error, name string) error {
-	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		return &os.PathError{Op: pe.Op, Path: name, Err: pe.Err}
-	}
-	return err
-}
-
-func (r *run) stat(ctx context.Context, name string, follow bool) (fs.FileInfo, error) {
-	p := absolute(interp.HandlerCtx(ctx).Dir, name)
-	if p == "/dev/null" {
-		return info{&rootfs.Node{Path: "dev/null", Type: rootfs.Char, Mode: 0o666}}, nil
-	}
-	find := r.fs.Lstat
-	if follow {
-		find = r.fs.Stat
-	}
-	n, err := find(p)
-	if err != nil {
-		return nil, err
-	}
-	return info{n}, nil
-}
-
-// access is what root may do: everything, but for executing what nobody may.
-func (r *run) access(ctx context.Context, name string, mode interp.AccessMode) error {
-	n, err := r.fs.Stat(absolute(interp.HandlerCtx(ctx).Dir, name))
-	if err != nil {
-		return err
-	}
-	if mode&interp.AccessExec != 0 && n.Type != rootfs.Dir && n.Mode&0o111 == 0 {
-		return fs.ErrPermission
-	}
-	return nil
-}
-
-func (r *run) readDir(ctx context.Context, name string) ([]fs.DirEntry, error) {
-	p := absolute(interp.HandlerCtx(ctx).Dir, name)
-	names, err := r.fs.ReadDir(p)
-	if err != nil {
-		return nil, err
-	}
-	var list []fs.DirEntry
-	for _, base := range names {
-		n, err := r.fs.Lstat(p + "/" + base)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, fs.FileInfoToDirEntry(info{n}))
-	}
-	return list, nil
-}
-
-// info is a node as the shell's tests ask about it.
-type info struct{ n *rootfs.Node }
-
-func (i info) Name() string       { return path.Base(i.n.Path) }
-func (i info) Size() int64        { return i.n.Content.Size }
-func (i info) ModTime() time.Time { return time.Unix(i.n.MTime, 0) }
-func (i info) IsDir() bool        { return i.n.Type == rootfs.Dir }
-func (i info) Sys() any           { return nil }
-func (i info) Mode() fs.FileMode {
-	m := fs.FileMode(i.n.Mode & 0o777)
-	for bit, flag := range map[uint16]fs.FileMode{0o4000: fs.ModeSetuid, 0o2000: fs.ModeSetgid, 0o1000: fs.ModeSticky} {
-		if i.n.Mode&bit != 0 {
-			m |= flag
-		}
-	}
-	switch i.n.Type {
-	case rootfs.Dir:
-		m |= fs.ModeDir
-	case rootfs.Symlink:
-		m |= fs.ModeSymlink
-	case rootfs.Char:
-		m |= fs.ModeDevice | fs.ModeCharDevice
-	case rootfs.Block:
-		m |= fs.ModeDevice
-	case rootfs.Fifo:
-		m |= fs.ModeNamedPipe
-	}
-	return m
-}
-
-// nowhere is /dev/null.
-type nowhere struct{}
-
-func (nowhere) Read([]byte) (int, error)    { return 0, io.EOF }
-func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
-func (nowhere) Close() error                { return nil }
-
-// limited keeps the first 64 KiB of what is written.
-type limited struct{ bytes.Buffer }
-
-func (l *limited) Write(p []byte) (int, error) {
-	if room := 64<<10 - l.Len(); room > 0 {
-		l.Buffer.Write(p[:min(room, len(p))])
-	}
-	return len(p), nil
-}
-
-// scratch holds in memory what a script writes: most of it is overwritten
-// before the end, and all of it goes if the script fails.
-type scratch struct {
-	rootfs.Contents
-	mem map[cas.Digest][]byte
-}
-
-func (s *scratch) Put(r io.Reader) (cas.Ref, error) {
-	data, err := io.ReadAll(r)
-	if err != nil {
-		return cas.Ref{}, err
-	}
-	ref := cas.Ref{Digest: cas.Sum(data), Size: int64(len(data))}
-	if s.mem == nil {
-		s.mem = map[cas.Digest][]byte{}
-	}
-	s.mem[ref.Digest] = data
-	return ref, nil
-}
-
-func (s *scratch) Open(ref cas.Ref) (io.ReadCloser, error) {
-	if data, ok := s.mem[ref.Digest]; ok && ref.Pack.IsZero() {
-		return io.NopCloser(bytes.NewReader(data)), nil
-	}
-	return s.Contents.Open(ref)
-}
-
-// keep puts what t refers to into contents.
-func (s *scratch) keep(contents rootfs.Contents, t *rootfs.Tree) error {
-	if len(s.mem) == 0 {
-		return nil
-	}
-	for n := range t.All() {
-		if data, ok := s.mem[n.Content.Digest]; ok && n.Type == rootfs.Regular && n.Content.Pack.IsZero() {
-			if _, err := contents.Put(bytes.NewReader(data)); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
