@@ -219,6 +219,7 @@ func TestRefusals(t *testing.T) {
 		{"dictionary code out of range", stream([]byte{0, lzma2, 1, 41}, nil), "properties"},
 		{"another filter", stream([]byte{0, 4, 0}, nil), "first is 0x4"},
 		{"two filters", stream([]byte{1, 3, 1, 0, lzma2, 1, 0}, nil), "2 filters"},
+		{"LZMA2 twice", stream([]byte{1, lzma2, 1, 0, lzma2, 1, 0}, nil), "2 filters"},
 		{"reserved block flags", stream([]byte{0x10, lzma2, 1, 0}, nil), "block flags 0x10"},
 		{"junk in the header's padding", stream([]byte{0, lzma2, 1, 0, 0, 9}, nil), "padding"},
 		{"a size in too many bytes", stream([]byte{0x40, 0x80, 0, lzma2, 1, 0}, nil), "malformed number"},
@@ -243,6 +244,23 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("%v, want %s", err, tt.want)
 			}
 		})
+	}
+}
+
+// The footer agrees with the header and the index.
+func TestFooter(t *testing.T) {
+	for _, tt := range []struct {
+		rule string
+		at   int // of the byte in the footer that is changed, and its checksum with it
+		want string
+	}{{"other flags", 9, "different flags"}, {"another size of the index", 4, "size of the index"}, {"another magic word", 10, "magic word"}} {
+		data := pack(t, xz.WriterConfig{}, []byte("text"))
+		f := data[len(data)-headerSize:]
+		f[tt.at] ^= 1
+		binary.LittleEndian.PutUint32(f, crc32.ChecksumIEEE(f[4:10]))
+		if _, err := unpack(data); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v", tt.rule, err)
+		}
 	}
 }
 
@@ -295,7 +313,34 @@ func FuzzLZMA2(f *testing.F) {
 		if !bytes.Equal(mine, theirs) {
 			t.Fatalf("%d bytes; the other decoder has %d", len(mine), len(theirs))
 		}
+		if whole, err := wholeBlock(data, dict, len(mine)); err != nil || !bytes.Equal(whole, mine) {
+			t.Fatalf("%d bytes; at once %d, %v", len(mine), len(whole), err)
+		}
+		if len(mine) > 1 {
+			if _, err := wholeBlock(data, dict, len(mine)-1); err != errLarger {
+				t.Fatalf("to a buffer of a byte less: %v", err)
+			}
+		}
 	})
+}
+
+// wholeBlock decodes a block's data at once.
+func wholeBlock(data []byte, dict uint32, size int) ([]byte, error) {
+	if size == 0 {
+		return nil, nil // such blocks go through the window
+	}
+	d := new(decoder)
+	d.beginWhole(dict, size)
+	r := bytes.NewReader(data)
+	for n := int64(0); ; {
+		switch err := d.next(r, &n); err {
+		case nil:
+		case io.EOF:
+			return d.buf[:d.o], nil
+		default:
+			return nil, err
+		}
+	}
 }
 
 // lzma2 decodes a block's data.
