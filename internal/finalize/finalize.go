@@ -50,6 +50,7 @@ type finalizer struct {
 // all are the finalizers in their order: links and modules before ldconfig,
 // which looks at every library.
 var all = []finalizer{
+	certificates,
 	ldconfig,
 }
 
