@@ -84,7 +84,7 @@ func (a *app) build(ctx context.Context, path string, flags buildFlags, strict b
 	if err != nil {
 		return err
 	}
-	evidence, err := build.Evidence(ctx, env, p.image, lock, built, index, "compose-"+releaseVersion())
+	evidence, err := build.Evidence(env, p.image, lock, built, "compose-"+releaseVersion())
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@ type app struct {
 	jobs           int
 	project        string
 
+	asData  bool           // explain a failure as JSON too
 	root    string         // the project's folder, once a manifest was opened
 	closers []func() error // what to give back at the end
 }
@@ -59,7 +60,7 @@ func (a *app) command() *cobra.Command {
 	f.StringVar(&a.project, "project", "", "folder that the manifest's paths stay within (default: the nearest above it with .git, or its own)")
 
 	root.AddCommand(
-		a.buildCommand(), a.lockCommand(), a.resolveCommand(), a.treeCommand(),
+		a.buildCommand(), a.lockCommand(), a.resolveCommand(), a.whyCommand(), a.treeCommand(),
 		a.keygenCommand(), a.signCommand(), a.verifyCommand(),
 		a.initCommand(), a.schemaCommand(), a.cacheCommand(), a.versionCommand(),
 	)

@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"compose/internal/build"
 	"compose/internal/fault"
 	"compose/manifest"
+	"compose/resolve"
 )
 
 func main() { os.Exit(run()) }
@@ -50,6 +52,12 @@ func (a *app) report(err error) {
 	var mistakes manifest.Errors
 	var placed *build.PosError
 	id := fault.Of(err)
+	if e, ok := errors.AsType[*resolve.Unsatisfied](err); ok && a.asData {
+		if data, err := json.MarshalIndent(e, "", "  "); err == nil {
+			fmt.Fprintln(a.stderr, printable(string(data)))
+			return
+		}
+	}
 	plain := id == "" || id == fault.Usage || id == fault.NoSolution
 	switch {
 	case errors.As(err, &mistakes):

@@ -37,6 +37,7 @@ func (a *app) resolveCommand() *cobra.Command {
 		Short: "Print the closure, without fetching a package",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			a.asData = asJSON
 			p, err := a.open(args[0], platforms)
 			if err != nil {
 				return err

@@ -19,14 +19,18 @@ import (
 
 func (a *app) treeCommand() *cobra.Command {
 	var platforms []string
+	var packages bool
 	c := &cobra.Command{
 		Use:   "tree image.yaml|IMAGE",
-		Short: "Print the files of an image",
+		Short: "Print the files or the packages of an image",
 		Long: `Tree prints every file of the image that a manifest describes, or that an OCI
 layout, an archive (.tar) or a registry has, as ls -l would: mode, numeric
 owner, size, the first digits of its SHA-256, path.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if packages {
+				return a.printPackages(cmd.Context(), args[0])
+			}
 			find := a.imageTrees
 			if isManifest(args[0]) {
 				find = a.manifestTrees
@@ -46,6 +50,7 @@ owner, size, the first digits of its SHA-256, path.`,
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&packages, "packages", false, "print the packages of a manifest, each below who needs it")
 	c.Flags().StringSliceVar(&platforms, "platform", nil, "print these `PLATFORMS` only")
 	return c
 }

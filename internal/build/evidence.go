@@ -1,9 +1,7 @@
 package build
 
 import (
-	"context"
-
-	"compose/internal/oci"
+	"compose/internal/cas"
 	"compose/manifest"
 	"compose/resolve"
 	"compose/sbom"
@@ -17,7 +15,7 @@ type Proof struct {
 }
 
 // Evidence describes built. tool is the name and version of this program.
-func Evidence(_ context.Context, env Env, img *manifest.Image, lock *resolve.Lock, built []Built, index *oci.Index, tool string) (*Proof, error) {
+func Evidence(env Env, img *manifest.Image, lock *resolve.Lock, built []Built, tool string) (*Proof, error) {
 	f, err := formatOf(img)
 	if err != nil {
 		return nil, err
@@ -30,15 +28,11 @@ func Evidence(_ context.Context, env Env, img *manifest.Image, lock *resolve.Loc
 	var platforms []string
 	for _, b := range built {
 		platforms = append(platforms, b.Platform.String())
-		doc, err := sbom.Describe(sbom.Input{
+		spdx, err := spdxOf(env, sbom.Input{
 			Name: img.Name, Tool: tool, Platform: b.Platform.String(),
 			Image: b.Image.Digest(), Lock: lock, Packages: b.Packages, Tree: b.Tree,
 			Open: env.Store.Open, PURL: purl,
 		})
-		if err != nil {
-			return nil, err
-		}
-		spdx, err := doc.SPDX()
 		if err != nil {
 			return nil, err
 		}
@@ -49,4 +43,22 @@ func Evidence(_ context.Context, env Env, img *manifest.Image, lock *resolve.Loc
 		PURL: func(k resolve.Locked) string { return purl(k, "") },
 	})
 	return proof, err
+}
+
+// spdxOf describes one image, or finds the description that was made before:
+// it follows from the image, the lock and this program.
+func spdxOf(env Env, in sbom.Input) ([]byte, error) {
+	key := cas.Sum([]byte("spdx/1\n" + in.Tool + "\n" + in.Name + "\n" + in.Platform + "\n" + in.Image.Hex() + "\n" + cas.Sum(in.Lock.Bytes()).Hex()))
+	if spdx, ok := env.Store.Derived("spdx", key); ok {
+		return spdx, nil
+	}
+	doc, err := sbom.Describe(in)
+	if err != nil {
+		return nil, err
+	}
+	spdx, err := doc.SPDX()
+	if err != nil {
+		return nil, err
+	}
+	return spdx, env.Store.PutDerived("spdx", key, spdx)
 }

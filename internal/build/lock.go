@@ -92,6 +92,7 @@ func locked(k resolve.Chosen, u *resolve.Universe) resolve.Locked {
 		Licence:       k.Licence,
 		Wanted:        k.Wanted,
 		Why:           k.Why,
+		Pulled:        k.Pulled,
 	}
 	if k.Source != k.Name {
 		l.Source = k.Source
