@@ -126,7 +126,23 @@ func (a *assembly) accounts() error {
 	if err := a.addAccounts(f); err != nil {
 		return err
 	}
+	a.owners = newOwners(f) // for the group shadow
+	return a.writeAccounts(f)
+}
+
+// members writes who of the manifest's users belongs to which groups, which
+// may be groups that a script made.
+func (a *assembly) members() error {
+	f, err := a.readAccounts()
+	if err != nil {
+		return err
+	}
 	a.owners = newOwners(f)
+	users := slices.Clone(a.Users)
+	slices.SortFunc(users, func(x, y User) int { return strings.Compare(x.Name, y.Name) })
+	if err := a.addMembers(f, users); err != nil {
+		return err
+	}
 	return a.writeAccounts(f)
 }
 
@@ -223,7 +239,7 @@ func (a *assembly) addAccounts(f *accountFiles) error {
 			return err
 		}
 	}
-	return a.addMembers(f, users)
+	return nil
 }
 
 // Numbers gives every user and group a number, by name, for a lock: what the

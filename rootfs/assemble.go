@@ -30,6 +30,11 @@ type Recipe struct {
 
 	Contents Contents // where the contents of files are, and new ones go
 
+	// Configure is called when everything is unpacked and the accounts are
+	// there: for what the packages' scripts do. The manifest's entries come
+	// after it and so have the last word. It may be nil.
+	Configure func(*Tree) error
+
 	// Finish is called when the tree has all that packages, the accounts and
 	// the manifest bring, and before anything is removed: for what is computed
 	// from files, the manifest's included. It may be nil.
@@ -60,12 +65,12 @@ type Entry struct {
 // meant.
 func Assemble(r Recipe, c Conventions) (*Tree, []string, error) {
 	a := newAssembly(r, c)
-	// Maintainer scripts belong between accounts and entries: they see what
-	// packages brought, and the manifest has the last word.
 	for _, step := range []func() error{
 		a.layout,
 		a.unpack,
 		a.accounts,
+		a.configure,
+		a.members,
 		a.entries,
 		a.finish,
 		a.remove,
@@ -129,6 +134,14 @@ func (a *assembly) layout() error {
 		a.fixed[n.Path] = n.Type == Dir
 	}
 	return nil
+}
+
+// configure has others do what the packages' scripts do.
+func (a *assembly) configure() error {
+	if a.Configure == nil {
+		return nil
+	}
+	return a.Configure(a.tree)
 }
 
 // entries applies what the manifest asks for.
