@@ -16,8 +16,9 @@ import "encoding/binary"
 // maxChunk is how many bytes a chunk may take, compressed.
 const maxChunk = 1 << 16
 
-// An input is a chunk and zeros behind it. Between two checks of the
-// position fewer than 64 bytes are read.
+// An input is a chunk and room behind it. A corrupt chunk may read on into
+// what stands there, or around: where it ends it is then seen to have read too
+// much.
 type input [2 * maxChunk]byte
 
 // A prob is the probability that a bit is 0, in units of 1/2048.
@@ -177,7 +178,6 @@ func (d *lzma) resetState() {
 // position that the model knows is o less origin.
 func (d *lzma) chunk(size uint32, out []byte, low, o, end int, origin uint32) bool {
 	in := &d.in
-	clear(in[size : size+64])
 	state, rep0, rep1, rep2, rep3 := d.state, d.rep0, d.rep1, d.rep2, d.rep3
 	c := coder{rng: 1<<32 - 1, code: binary.BigEndian.Uint32(in[1:]), pos: 5}
 	if in[0] != 0 {
@@ -185,9 +185,6 @@ func (d *lzma) chunk(size uint32, out []byte, low, o, end int, origin uint32) bo
 	}
 	out = out[:end]
 	for o < end {
-		if c.pos > size {
-			return false
-		}
 		var b uint32
 		pos := uint32(o) - origin
 		posState := pos & d.posMask

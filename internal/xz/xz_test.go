@@ -206,6 +206,7 @@ func stream(header, data []byte) []byte {
 func TestRefusals(t *testing.T) {
 	const lzma2 = 0x21
 	plain := []byte{1, 0, 0, 'x', 0}
+	far := packLZMA2(t, bytes.Repeat(texts(8192)["noise"], 2))
 	for _, tt := range []struct {
 		rule string
 		data []byte
@@ -230,6 +231,7 @@ func TestRefusals(t *testing.T) {
 		{"properties out of range", stream([]byte{0, lzma2, 1, 0}, []byte{0xe0, 0, 0, 0, 4, 225, 0, 0, 0, 0, 0}), "corrupt"},
 		{"lc and lp over 4", stream([]byte{0, lzma2, 1, 0}, []byte{0xe0, 0, 0, 0, 4, 9 + 4, 0, 0, 0, 0, 0}), "corrupt"},
 		{"range coder that begins with no zero", stream([]byte{0, lzma2, 1, 0}, []byte{0xe0, 0, 0, 0, 4, 93, 1, 0, 0, 0, 0}), "corrupt"},
+		{"match beyond the dictionary", stream([]byte{0, lzma2, 1, 0}, far), "corrupt"},
 		{"block larger than its header says", stream([]byte{0x80, 0, lzma2, 1, 0}, plain), "larger than its header"},
 		{"block smaller than its header says", stream([]byte{0x80, 2, lzma2, 1, 0}, plain), "smaller than its header"},
 		{"data larger than its header says", stream([]byte{0x40, 4, lzma2, 1, 0}, plain), "header says"},
