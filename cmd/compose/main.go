@@ -67,6 +67,9 @@ func (a *app) report(err error) {
 		fmt.Fprintln(a.stderr, printable(mistakes.Error()))
 	case errors.As(err, &placed) && plain:
 		placed.Pos = a.displayed(placed.Pos)
+		for i := range placed.Also {
+			placed.Also[i] = a.displayed(placed.Also[i])
+		}
 		fmt.Fprintln(a.stderr, printable(placed.Error()))
 	case plain:
 		fmt.Fprintf(a.stderr, "compose: %s\n", printable(err.Error()))

@@ -257,21 +257,34 @@ func options(img *manifest.Image, f format.Format, keep map[string]string) resol
 // A PosError is an error with the place in the manifest that it is about. Its
 // kind is that of the error within.
 type PosError struct {
-	Pos manifest.Pos
-	Err error
+	Pos  manifest.Pos
+	Err  error
+	Also []manifest.Pos // further places that it is about
 }
 
-func (e *PosError) Error() string { return e.Pos.String() + ": " + e.Err.Error() }
+func (e *PosError) Error() string {
+	s := e.Pos.String() + ": " + e.Err.Error()
+	for _, p := range e.Also {
+		s += "\n  also at " + p.String()
+	}
+	return s
+}
 func (e *PosError) Unwrap() error { return e.Err }
 
 // at gives an error about a want or a repository the place where the manifest
 // asks for it.
 func at(img *manifest.Image, err error) error {
 	if e, ok := errors.AsType[*resolve.Unsatisfied](err); ok && e.Ref >= 0 && e.Ref < len(img.Packages) {
-		return &PosError{img.Packages[e.Ref].Pos, err}
+		var also []manifest.Pos
+		for _, w := range e.Against {
+			if w.Ref >= 0 && w.Ref < len(img.Packages) && w.Ref != e.Ref {
+				also = append(also, img.Packages[w.Ref].Pos)
+			}
+		}
+		return &PosError{Pos: img.Packages[e.Ref].Pos, Err: err, Also: also}
 	}
 	if e, ok := errors.AsType[*sourceError](err); ok {
-		return &PosError{img.Repositories[e.ref].Pos, err}
+		return &PosError{Pos: img.Repositories[e.ref].Pos, Err: err}
 	}
 	return err
 }

@@ -24,7 +24,7 @@ func entries(ctx context.Context, env Env, img *manifest.Image) ([]rootfs.Entry,
 	for _, f := range img.Files {
 		es, err := fileEntries(ctx, env, f)
 		if err != nil {
-			return nil, &PosError{f.Pos, err}
+			return nil, &PosError{Pos: f.Pos, Err: err}
 		}
 		all = append(all, es...)
 	}

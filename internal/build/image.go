@@ -106,7 +106,7 @@ func image(ctx context.Context, env Env, img *manifest.Image, lock *resolve.Lock
 		size += l.TarSize
 	}
 	if limit := img.Policy.MaxSize; limit > 0 && size > limit {
-		return b, &PosError{img.Policy.Pos, fault.New(fault.Policy, "policy: the image for %s has %d bytes uncompressed, max-size is %d", t, size, limit)}
+		return b, &PosError{Pos: img.Policy.Pos, Err: fault.New(fault.Policy, "policy: the image for %s has %d bytes uncompressed, max-size is %d", t, size, limit)}
 	}
 	b.Image, err = oci.NewImage(oci.Config(img.Config), v1.Platform{OS: t.OS, Architecture: t.Arch, Variant: t.Variant}, lock.Epoch, layers, img.Annotations)
 	return b, err
