@@ -53,6 +53,47 @@ func BenchmarkBuild(b *testing.B) {
 	})
 }
 
+// BenchmarkResolve measures whole processes that choose a closure from
+// indexes that were fetched before: compose resolve, and beside it
+// apt-get --simulate install with nothing installed, over the same release.
+func BenchmarkResolve(b *testing.B) {
+	apt, err := exec.LookPath("apt-get")
+	if err != nil {
+		testrepo.Skip(b, "apt-get is not installed")
+	}
+	bin := filepath.Join(b.TempDir(), "compose")
+	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+	release, err := exec.Command("sh", "-c", ". /etc/os-release; echo $VERSION_CODENAME").Output()
+	if err != nil {
+		b.Fatal(err)
+	}
+	wants := []string{"ffmpeg", "python3-numpy", "nginx", "git"}
+	work := b.TempDir()
+	manifest := filepath.Join(work, "image.yaml")
+	text := fmt.Sprintf("name: bench\nplatforms: [linux/amd64]\nrepositories: [{debian: %s}]\npackages: [%s]\n", strings.TrimSpace(string(release)), strings.Join(wants, ", "))
+	if err := os.WriteFile(manifest, []byte(text), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	resolve := func() *exec.Cmd {
+		return exec.Command(bin, "resolve", manifest, "-q", "--cache-dir", filepath.Join(work, "cache"))
+	}
+	if out, err := resolve().CombinedOutput(); err != nil { // fetches the indexes
+		b.Fatalf("%v\n%s", err, out)
+	}
+	b.Run("compose", func(b *testing.B) {
+		for range b.N {
+			measure(b, resolve())
+		}
+	})
+	b.Run("apt-get", func(b *testing.B) {
+		for range b.N {
+			measure(b, exec.Command(apt, append([]string{"-o", "Dir::State::status=/dev/null", "--no-install-recommends", "--simulate", "install"}, wants...)...))
+		}
+	})
+}
+
 // measure runs cmd once and reports what the system says it took.
 func measure(b *testing.B, cmd *exec.Cmd) {
 	start := time.Now()
