@@ -33,6 +33,9 @@ func ParseDigest(s string) (Digest, error) {
 	if _, err := hex.Decode(d[:], []byte(h)); err != nil {
 		return Digest{}, fmt.Errorf("digest %q: want sha256: and 64 lower-case hexadecimal digits", s)
 	}
+	if d.IsZero() {
+		return d, fmt.Errorf("digest %q: nothing has it; it stands for no digest", s)
+	}
 	return d, nil
 }
 
