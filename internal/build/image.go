@@ -85,18 +85,11 @@ func image(ctx context.Context, env Env, img *manifest.Image, lock *resolve.Lock
 		b.Packages[i].Wanted = files[i].locked.Wanted
 	}
 	r := recipe(env, img, lock, t.arch, b.Packages, extra)
-	r.Finish = func(tree *rootfs.Tree) (err error) {
-		b.Finalized, err = finalize.Run(ctx, finalize.Input{Tree: tree, Contents: env.Store, Arch: t.arch, Epoch: lock.Epoch, Packages: b.Packages})
-		return err
-	}
+	r.Finish = finish(ctx, env, img, f, finalize.Input{Arch: t.arch, Epoch: lock.Epoch}, &b)
 	if b.Tree, b.Notes, err = rootfs.Assemble(r, conventions(f)); err != nil {
 		return b, err
 	}
-	for _, n := range b.Finalized {
-		for _, odd := range n.Odd {
-			b.Notes = append(b.Notes, n.Finalizer+": "+odd)
-		}
-	}
+	b.Notes = append(b.Notes, b.passedOver()...)
 	layers, err := layersOf(ctx, env, img, lock, b)
 	if err != nil {
 		return b, err

@@ -25,10 +25,10 @@ import (
 var certificates = finalizer{
 	name:    "ca-certificates",
 	program: "update-ca-certificates(8) and openssl rehash(1)",
-	applies: func(t *rootfs.Tree) bool { return isDir(t, distributed) },
+	applies: func(in *Input) bool { return isDir(in.Tree, distributed) },
 	run: func(j *job) error {
 		s := &trustStore{job: j, read: map[cas.Digest][]byte{}}
-		if s.alpine = alpineStore(j.Tree); s.alpine {
+		if s.alpine = isAlpine(j.Tree); s.alpine {
 			s.prefix = "ca-cert-"
 		}
 		return s.run()

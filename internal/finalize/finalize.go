@@ -29,6 +29,10 @@ type Input struct {
 	Arch     string            // the format's name of the platform: amd64, x86_64
 	Epoch    int64             // mtime of what finalizers make, in seconds since 1970
 	Packages []*rootfs.Package // in the tree, for their versions
+
+	// OSRelease is the text of os-release(5) for the distribution that the
+	// repositories belong to, where no package brings one; nil: unknown.
+	OSRelease []byte
 }
 
 // A Note says what a finalizer did.
@@ -43,13 +47,17 @@ type Note struct {
 type finalizer struct {
 	name    string
 	program string
-	applies func(*rootfs.Tree) bool // what the tree must hold
+	applies func(*Input) bool // by what the tree holds
 	run     func(*job) error
 }
 
 // all are the finalizers in their order: links and modules before ldconfig,
 // which looks at every library.
 var all = []finalizer{
+	release,
+	busybox,
+	timezone,
+	machineID,
 	certificates,
 	ldconfig,
 }
@@ -59,7 +67,7 @@ var all = []finalizer{
 func Run(ctx context.Context, in Input) ([]Note, error) {
 	var notes []Note
 	for _, f := range all {
-		if !f.applies(in.Tree) {
+		if !f.applies(&in) {
 			continue
 		}
 		if err := ctx.Err(); err != nil {
@@ -158,7 +166,7 @@ func (j *job) text(path string) ([]byte, error) {
 	return rootfs.Read(j.Contents, n.Content)
 }
 
-// file reports whether a regular file stands at path, links followed.
+// isFile reports whether a regular file stands at path, links followed.
 func isFile(t *rootfs.Tree, path string) bool {
 	n := t.Lookup(path)
 	return n != nil && n.Type == rootfs.Regular
@@ -168,4 +176,12 @@ func isFile(t *rootfs.Tree, path string) bool {
 func isDir(t *rootfs.Tree, path string) bool {
 	n := t.Lookup(path)
 	return n != nil && n.Type == rootfs.Dir
+}
+
+// absent reports whether nothing stands at path.
+func absent(t *rootfs.Tree, path string) bool { return t.Get(t.Real(path)) == nil }
+
+// isAlpine reports whether the tree is Alpine's.
+func isAlpine(t *rootfs.Tree) bool {
+	return isFile(t, "etc/alpine-release") || isDir(t, "lib/apk") || isDir(t, "etc/apk")
 }

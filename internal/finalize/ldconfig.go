@@ -26,8 +26,8 @@ import (
 var ldconfig = finalizer{
 	name:    "ldconfig",
 	program: "ldconfig(8) of glibc",
-	applies: func(t *rootfs.Tree) bool {
-		return slices.ContainsFunc(platforms, func(p platform) bool { return isFile(t, p.loader) })
+	applies: func(in *Input) bool {
+		return slices.ContainsFunc(platforms, func(p platform) bool { return p.arch == in.Arch && isFile(in.Tree, p.loader) })
 	},
 	run: func(j *job) error {
 		l := &linker{job: j, libraries: map[cas.Digest]library{}}
@@ -122,9 +122,6 @@ type libraryDir struct {
 
 func (l *linker) run() error {
 	i := slices.IndexFunc(platforms, func(p platform) bool { return p.arch == l.Arch })
-	if i < 0 || !isFile(l.Tree, platforms[i].loader) {
-		return nil // glibc of another architecture
-	}
 	l.platform = platforms[i]
 	if err := l.search(); err != nil {
 		return err
