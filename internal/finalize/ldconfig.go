@@ -294,7 +294,7 @@ func isLibrary(name string) bool {
 func isTemporary(name string) bool {
 	const prelink = ".#prelink#"
 	i := strings.LastIndex(name, prelink)
-	return strings.Contains(name, ";") || strings.HasSuffix(name, ".tmp") && len(name) > 4 ||
+	return strings.Contains(name, ";") || strings.HasSuffix(name, ".dpkg-new") || strings.HasSuffix(name, ".dpkg-tmp") ||
 		i >= 0 && (i+len(prelink) == len(name) || i+len(prelink+".XXXXXX") == len(name) && name[i+len(prelink)] == '.')
 }
 
