@@ -35,6 +35,13 @@ type Key struct {
 // there is fs.ErrNotExist. The bytes have been checked against promise.
 type Get func(ctx context.Context, path string, promise Promise) ([]byte, error)
 
+// A Memo keeps entries that are a pure function of what their key names. A
+// cas.Store is one.
+type Memo interface {
+	Derived(kind string, key cas.Digest) ([]byte, bool)
+	PutDerived(kind string, key cas.Digest, data []byte) error
+}
+
 // A Promise is what signed metadata says of a file.
 type Promise struct {
 	Size   int64      // in bytes; 0: unknown

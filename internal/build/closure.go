@@ -194,12 +194,12 @@ func universe(ctx context.Context, env Env, f format.Format, arch string, source
 	g.SetLimit(max(1, env.Jobs))
 	for i, s := range sources {
 		g.Go(func() error {
-			packages, files, err := f.Index(ctx, s, arch, keys[s.Ref], env.Fetch.Get(s), env.Now)
+			packages, files, err := f.Index(ctx, s, arch, keys[s.Ref], env.Fetch.Get(s), env.Store, env.Now)
 			if inFlux(err) {
 				// A mirror in the middle of an update: once more, from its
 				// signed file on (threats.md N-17).
 				env.Fetch.Refresh()
-				packages, files, err = f.Index(ctx, s, arch, keys[s.Ref], env.Fetch.Get(s), env.Now)
+				packages, files, err = f.Index(ctx, s, arch, keys[s.Ref], env.Fetch.Get(s), env.Store, env.Now)
 			}
 			if err != nil {
 				return &sourceError{s.Ref, err}

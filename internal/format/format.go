@@ -35,8 +35,9 @@ type Format interface {
 
 	// Index reads and verifies the package lists of src for arch, each file
 	// through get, and gives what is in them. now is the time to believe in
-	// when expiry is judged.
-	Index(ctx context.Context, src resolve.Source, arch string, keys []resolve.Key, get resolve.Get, now time.Time) ([]resolve.Package, []resolve.IndexFile, error)
+	// when expiry is judged. memo, which may be nil, keeps what was read of an
+	// index for the next time that its digest is promised.
+	Index(ctx context.Context, src resolve.Source, arch string, keys []resolve.Key, get resolve.Get, memo resolve.Memo, now time.Time) ([]resolve.Package, []resolve.IndexFile, error)
 
 	// Want parses one line of packages:.
 	Want(text string) (resolve.Want, error)

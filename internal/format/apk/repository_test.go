@@ -38,7 +38,7 @@ func TestRealRepositories(t *testing.T) {
 		{"lab", resolve.Source{}, []resolve.Key{{Name: "lab.rsa.pub", Data: labKey}}, 194, "3b9cccf84c396d55fe0497a767b426ba411d23a88baca8b3bd8b3eb6826b25e7"},
 	} {
 		dir := testrepo.Shared(t, "mirrors/alpine/"+tt.dir)
-		pkgs, indexes, err := (Format{}).Index(t.Context(), tt.src, "x86_64", tt.keys, folder(dir), time.Now())
+		pkgs, indexes, err := (Format{}).Index(t.Context(), tt.src, "x86_64", tt.keys, folder(dir), nil, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -97,7 +97,7 @@ func longForm(r manifest.Repository, src resolve.Source) ([]resolve.Source, erro
 }
 
 // Index reads and verifies the index of src for arch.
-func (Format) Index(ctx context.Context, src resolve.Source, arch string, keys []resolve.Key, get resolve.Get, now time.Time) ([]resolve.Package, []resolve.IndexFile, error) {
+func (Format) Index(ctx context.Context, src resolve.Source, arch string, keys []resolve.Key, get resolve.Get, _ resolve.Memo, now time.Time) ([]resolve.Package, []resolve.IndexFile, error) {
 	file := arch + "/APKINDEX.tar.gz"
 	pkgs, index, err := readRepository(ctx, src, arch, keys, get, file)
 	if err != nil {

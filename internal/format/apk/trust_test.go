@@ -138,7 +138,7 @@ func runTrials(t *testing.T, trials []trial) {
 				}
 				return []byte(tt.index), nil
 			}
-			pkgs, indexes, err := (Format{}).Index(t.Context(), tt.src, "x86_64", tt.keys, get, time.Unix(1800000000, 0))
+			pkgs, indexes, err := (Format{}).Index(t.Context(), tt.src, "x86_64", tt.keys, get, nil, time.Unix(1800000000, 0))
 			if fault.Of(err) != tt.want {
 				t.Fatalf("got %v (%s), want %q", err, fault.Of(err), tt.want)
 			}
@@ -175,7 +175,7 @@ func TestT01_ChangedByte(t *testing.T) {
 	for i := len(whole) - len(unsignedIndex(listed1)); i < len(whole); i++ {
 		_, _, err := (Format{}).Index(t.Context(), resolve.Source{}, "x86_64", keys, func(context.Context, string, resolve.Promise) ([]byte, error) {
 			return []byte(flip(whole, i)), nil
-		}, time.Time{})
+		}, nil, time.Time{})
 		if fault.Of(err) != fault.TrustSig {
 			t.Fatalf("byte %d: %v", i, err)
 		}

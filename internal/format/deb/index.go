@@ -337,3 +337,24 @@ func clip(s string) string {
 	}
 	return s
 }
+
+// excerpt is the text of an index without the fields that nobody reads, most
+// of it: what reading it gives is the same, sooner.
+func excerpt(text string) []byte {
+	out := make([]byte, 0, len(text)/3)
+	kept := false // the field at hand, with its folded lines
+	for line := range strings.Lines(text) {
+		switch line[0] {
+		case '\n':
+			kept = true
+		case ' ', '\t':
+		default:
+			colon := strings.IndexByte(line, ':')
+			kept = colon > 0 && fieldOf(line[:colon]) >= 0
+		}
+		if kept {
+			out = append(out, line...)
+		}
+	}
+	return out
+}

@@ -1,8 +1,10 @@
 package deb
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -185,4 +187,25 @@ func FuzzParsePackages(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What an excerpt says of packages is what the index says, on real indexes
+// and under every damage that leaves the index readable.
+func TestAnExcerptSaysTheSame(t *testing.T) {
+	text := realPackages(t, "trixie")
+	want, err := ParsePackages("Packages", text, "amd64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	short := excerpt(text)
+	got, err := ParsePackages("Packages", string(short), "amd64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(short) > len(text)*2/3 || !reflect.DeepEqual(got, want) {
+		t.Errorf("%d packages of %d bytes, from an excerpt of %d bytes %d", len(want), len(text), len(short), len(got))
+	}
+	if again := excerpt(string(short)); !bytes.Equal(again, short) {
+		t.Error("the excerpt of an excerpt differs from it")
+	}
 }

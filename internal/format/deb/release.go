@@ -39,8 +39,8 @@ type releaseFile struct {
 }
 
 // Index reads and verifies the package lists of src.
-func (Format) Index(ctx context.Context, src resolve.Source, arch string, keys []resolve.Key, get resolve.Get, now time.Time) ([]resolve.Package, []resolve.IndexFile, error) {
-	r := &reader{src: src, arch: arch, get: get, now: now, at: now}
+func (Format) Index(ctx context.Context, src resolve.Source, arch string, keys []resolve.Key, get resolve.Get, memo resolve.Memo, now time.Time) ([]resolve.Package, []resolve.IndexFile, error) {
+	r := &reader{src: src, arch: arch, get: get, memo: memo, now: now, at: now}
 	if src.AsOf != "" {
 		var err error
 		if r.at, err = time.Parse(time.RFC3339, src.AsOf); err != nil {
@@ -75,7 +75,8 @@ type reader struct {
 	src           resolve.Source
 	arch          string
 	get           resolve.Get
-	now, at       time.Time // the clock; the time at which expiry is judged
+	memo          resolve.Memo // may be nil
+	now, at       time.Time    // the clock; the time at which expiry is judged
 	bound, others []*key
 }
 
@@ -272,6 +273,9 @@ func (r *reader) packages(ctx context.Context, rel *releaseFile, dists, folder s
 		if !ok {
 			continue
 		}
+		if s, ok := r.remembered(rel, path.Join(dists, file), promise); ok {
+			return s, nil
+		}
 		raw, err := r.file(ctx, rel, path.Join(dists, file), promise)
 		if errors.Is(err, fs.ErrNotExist) {
 			missing = err
@@ -321,9 +325,42 @@ func (r *reader) parse(rel *releaseFile, file string, raw []byte, kind expand.Ki
 	if err != nil {
 		return suite{}, err
 	}
+	sum := cas.Sum(raw)
+	if r.memo != nil {
+		if err := r.memo.PutDerived("index", r.memoKey(sum), excerpt(text)); err != nil {
+			return suite{}, err
+		}
+	}
+	return suiteOf(rel, file, pkgs, resolve.Promise{Size: int64(len(raw)), SHA256: sum}), nil
+}
+
+func suiteOf(rel *releaseFile, file string, pkgs []resolve.Package, is resolve.Promise) suite {
 	return suite{[][]resolve.Package{pkgs}, []resolve.IndexFile{{
-		Path: file, Date: rel.index.Date, Size: int64(len(raw)), SHA256: cas.Sum(raw), Key: rel.index.Key,
-	}}}, nil
+		Path: file, Date: rel.index.Date, Size: is.Size, SHA256: is.SHA256, Key: rel.index.Key,
+	}}}
+}
+
+// remembered gives the packages of an index that was read before. The signed
+// file promises its digest, and the excerpt was kept under that.
+func (r *reader) remembered(rel *releaseFile, file string, promise resolve.Promise) (suite, bool) {
+	if r.memo == nil {
+		return suite{}, false
+	}
+	data, ok := r.memo.Derived("index", r.memoKey(promise.SHA256))
+	if !ok {
+		return suite{}, false
+	}
+	pkgs, err := ParsePackages(file, string(data), r.arch)
+	if err != nil {
+		return suite{}, false
+	}
+	return suiteOf(rel, file, pkgs, promise), true
+}
+
+// memoKey names the excerpt of an index for the reader's architecture, in the
+// form that this version of the program makes.
+func (r *reader) memoKey(index cas.Digest) cas.Digest {
+	return cas.Sum([]byte("deb index 1\n" + r.arch + "\n" + index.Hex()))
 }
 
 // expandIndex gives the text of an index, of the given size if that is known.

@@ -29,7 +29,7 @@ func TestRealRepositories(t *testing.T) {
 		packages int
 	}{{"trixie", 68825}, {"bookworm", 63440}} {
 		src := resolve.Source{Name: "debian", Suites: []string{tt.suite}, Components: []string{"main"}, Builtin: true, Releases: []string{tt.suite}}
-		pkgs, indexes, err := (Format{}).Index(t.Context(), src, "amd64", nil, folder(dir), time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC))
+		pkgs, indexes, err := (Format{}).Index(t.Context(), src, "amd64", nil, folder(dir), nil, time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +80,7 @@ func TestLayouts(t *testing.T) {
 				tt.file(f)
 			}
 			for range 5 { // whichever index comes first
-				pkgs, indexes, err := (Format{}).Index(t.Context(), tt.src, "amd64", []resolve.Key{keyFile(t, key)}, f.get, today)
+				pkgs, indexes, err := (Format{}).Index(t.Context(), tt.src, "amd64", []resolve.Key{keyFile(t, key)}, f.get, nil, today)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -104,7 +104,7 @@ func BenchmarkIndex(b *testing.B) {
 	src := resolve.Source{Name: "debian", Suites: []string{"trixie"}, Components: []string{"main"}, Builtin: true, Releases: []string{"trixie"}}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := (Format{}).Index(b.Context(), src, "amd64", nil, folder(dir), today); err != nil {
+		if _, _, err := (Format{}).Index(b.Context(), src, "amd64", nil, folder(dir), nil, today); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -52,7 +52,7 @@ func run(t *testing.T, key *openpgp.Entity, trials []trial) {
 			if tt.now.IsZero() {
 				tt.now = today
 			}
-			pkgs, indexes, err := (Format{}).Index(t.Context(), src, "amd64", tt.keys, f.get, tt.now)
+			pkgs, indexes, err := (Format{}).Index(t.Context(), src, "amd64", tt.keys, f.get, nil, tt.now)
 			if fault.Of(err) != tt.want {
 				t.Fatalf("got %v (%s), want %q", err, fault.Of(err), tt.want)
 			}
@@ -99,7 +99,7 @@ func TestT01_ChangedByte(t *testing.T) {
 		b := []byte(in)
 		b[i] ^= 1
 		f["dists/stable/InRelease"] = string(b)
-		if _, _, err := (Format{}).Index(t.Context(), src, "amd64", keys, f.get, today); err != nil {
+		if _, _, err := (Format{}).Index(t.Context(), src, "amd64", keys, f.get, nil, today); err != nil {
 			refused++
 		} else if got, _, _ := splitClearSigned(b); !bytes.Equal(got, want) {
 			t.Errorf("byte %d: %q for %q is accepted", i, b[i], in[i])
@@ -397,7 +397,7 @@ func TestT16_OneWayToVerify(t *testing.T) {
 				name = path
 			}
 			return f.get(ctx, path, p)
-		}, today)
+		}, nil, today)
 	if err != nil || name == "" {
 		t.Fatalf("by-hash was asked for as %q: %v", name, err)
 	}
@@ -417,7 +417,7 @@ func TestT16_OneWayToVerify(t *testing.T) {
 func TestT18_IndexPinsThePackage(t *testing.T) {
 	key := newKey(t, packet.Config{})
 	pkgs, indexes, err := (Format{}).Index(t.Context(), resolve.Source{Suites: []string{"stable"}, Components: []string{"main"}}, "amd64",
-		[]resolve.Key{keyFile(t, key)}, repo{}.build(t, key).get, today)
+		[]resolve.Key{keyFile(t, key)}, repo{}.build(t, key).get, nil, today)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -198,7 +198,7 @@ func (r *repository) get(damage func(path string, data []byte) []byte) resolve.G
 }
 
 func (r *repository) index(damage func(string, []byte) []byte, keys []resolve.Key) ([]resolve.Package, []resolve.IndexFile, error) {
-	return r.f.Index(context.Background(), r.src, r.arch, keys, r.get(damage), time.Now())
+	return r.f.Index(context.Background(), r.src, r.arch, keys, r.get(damage), nil, time.Now())
 }
 
 func indexed(t *testing.T, r *repository) {
