@@ -25,8 +25,10 @@ func (img *Image) Canonical() []byte {
 		"essential":        img.Essential,
 		"layers":           canonicalLayers(img.Layers),
 		"compression":      img.Compression,
-		"platform-skew":    skew(img.SkewAllowed),
 		"package-database": img.Database,
+	}
+	if img.SkewAllowed { // what came later than the first locks stands only where it is not the default
+		o["platform-skew"] = "allow"
 	}
 	put(o, "platforms", sorted(img.Platforms, Platform.String))
 	put(o, "repositories", each(img.Repositories, func(r Repository) object { return r.canonical(dir) }))
@@ -232,11 +234,4 @@ func writeJSON(v any) []byte {
 		}
 	}
 	return out.Bytes()
-}
-
-func skew(allowed bool) string {
-	if allowed {
-		return "allow"
-	}
-	return "refuse"
 }

@@ -45,7 +45,6 @@ policy: {max-size: 2KiB}
     "busybox",
     "zlib@edge"
   ],
-  "platform-skew": "refuse",
   "policy": {
     "max-size": "2048B"
   },
