@@ -68,6 +68,7 @@ type Package struct {
 	Wanted              bool              // the manifest names it; not a property of the file: whoever knows the lock sets it
 	Control             map[string][]byte // members of the control part by name: control, md5sums, postinst; .PKGINFO, .post-install
 	Scripts             []string          // names in Control of what would run on installation or at a trigger, sorted
+	Configured          bool              // all of Scripts have had their effect; like Wanted, not a property of the file
 	Replaces            []Replace         // packages whose files it may take over
 	Priority            int               // apk replaces_priority
 	Nodes               []Node            // in the order of the archive; Package is set

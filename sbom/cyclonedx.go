@@ -152,7 +152,7 @@ func (d *Document) CycloneDX() ([]byte, error) {
 			dep.Needs = append(dep.Needs, packageRef(&d.Packages[j]))
 		}
 		bom.Dependencies = append(bom.Dependencies, dep)
-		for _, s := range k.NotRun {
+		for _, s := range k.Scripts {
 			note(c.Ref, s.note())
 		}
 	}

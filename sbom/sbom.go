@@ -45,6 +45,10 @@ type Input struct {
 	// image's os-release or "". Asked for the arch "source" it names the
 	// source package, or answers "" where the format has no such URL.
 	PURL func(p resolve.Locked, distro string) string
+
+	// Outcome says in words what became of a package's script; "" or a nil
+	// function: nothing.
+	Outcome func(pkg, script string) string
 }
 
 // A Tree is the file tree of an image; *rootfs.Tree is one.
@@ -81,13 +85,15 @@ type Package struct {
 	BuildTime           int64      // seconds since 1970; 0: unknown
 	Wanted              bool       // the manifest names it
 	Needs               []string   // names of the packages in the image that it depends on, sorted
-	NotRun              []Script   // sorted by name
+	Scripts             []Script   // sorted by name
 }
 
-// A Script is what a package would run on installation; compose runs none.
+// A Script is what a package would run on installation. compose executes
+// none; the outcome says what was done instead.
 type Script struct {
-	Name   string
-	SHA256 cas.Digest
+	Name    string
+	SHA256  cas.Digest
+	Outcome string
 }
 
 // A Source is a source package.
@@ -174,7 +180,7 @@ func (d *Document) addPackages(in Input, lp *resolve.LockedPlatform, distro stri
 			Download:  join(urls[k.Repository], k.Path),
 			BuildTime: k.BuildTime,
 			Wanted:    k.Wanted,
-			NotRun:    scripts(p),
+			Scripts:   in.scripts(p),
 		})
 	}
 	d.sortSources()
@@ -213,10 +219,15 @@ func compareSources(a, b Source) int {
 	return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version))
 }
 
-func scripts(p *rootfs.Package) []Script {
+func (in Input) scripts(p *rootfs.Package) []Script {
 	var list []Script
 	for _, name := range p.Scripts {
-		list = append(list, Script{name, cas.Sum(p.Control[name])})
+		s := Script{Name: name, SHA256: cas.Sum(p.Control[name])}
+		if in.Outcome != nil {
+			s.Outcome = in.Outcome(p.Name, name)
+		}
+		s.Outcome = cmp.Or(s.Outcome, "not run")
+		list = append(list, s)
 	}
 	slices.SortFunc(list, func(a, b Script) int { return cmp.Compare(a.Name, b.Name) })
 	return list

@@ -134,8 +134,8 @@ func TestDescribe(t *testing.T) {
 	var got strings.Builder
 	for _, p := range d.Packages {
 		fmt.Fprintf(&got, "%s %s %s\n  from %s\n  needs %v, wanted %v\n  licence %s\n  at %s\n", p.Name, p.Version, p.PURL, d.Sources[p.Source].PURL, p.Needs, p.Wanted, p.Licence.Expression, p.Download)
-		for _, s := range p.NotRun {
-			fmt.Fprintf(&got, "  not run: %s\n", s.Name)
+		for _, s := range p.Scripts {
+			fmt.Fprintf(&got, "  %s: %s\n", s.Outcome, s.Name)
 		}
 	}
 	for _, f := range d.Files {

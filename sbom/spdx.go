@@ -228,7 +228,7 @@ func (w *spdxWriter) pkg(k *Package) {
 	if k.BuildTime != 0 {
 		p.BuiltDate = stamp(k.BuildTime)
 	}
-	for _, s := range k.NotRun {
+	for _, s := range k.Scripts {
 		p.Annotations = append(p.Annotations, w.annotation("%s", s.note()))
 	}
 	w.add(p, k.Name)
@@ -240,7 +240,7 @@ func (w *spdxWriter) pkg(k *Package) {
 }
 
 func (s Script) note() string {
-	return fmt.Sprintf("script %s, SHA-256 %s: not run", s.Name, s.SHA256.Hex())
+	return fmt.Sprintf("script %s, SHA-256 %s: %s", s.Name, s.SHA256.Hex(), s.Outcome)
 }
 
 func (w *spdxWriter) source(s Source) {

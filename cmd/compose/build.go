@@ -140,8 +140,9 @@ func (a *app) summary(img *manifest.Image, built []build.Built) {
 		for _, n := range b.Notes {
 			log.Warn(printable(n))
 		}
-		if lines := b.Unhandled(); len(lines) > 0 {
-			log.Warn(fmt.Sprintf("%d packages have scripts that were not run: %s", len(lines), printable(strings.Join(lines, "; "))))
+		log.Info(b.Ledger.Summary(len(b.Packages)))
+		if unknown := b.Ledger.Unknown(); len(unknown) > 0 {
+			log.Warn(printable(unknown.List()))
 		}
 	}
 }

@@ -31,7 +31,7 @@ func Evidence(env Env, img *manifest.Image, lock *resolve.Lock, built []Built, t
 		spdx, err := spdxOf(env, sbom.Input{
 			Name: img.Name, Tool: tool, Platform: b.Platform.String(),
 			Image: b.Image.Digest(), Lock: lock, Packages: b.Packages, Tree: b.Tree,
-			Open: env.Store.Open, PURL: purl,
+			Open: env.Store.Open, PURL: purl, Outcome: b.Ledger.Of,
 		})
 		if err != nil {
 			return nil, err
@@ -48,7 +48,7 @@ func Evidence(env Env, img *manifest.Image, lock *resolve.Lock, built []Built, t
 // spdxOf describes one image, or finds the description that was made before:
 // it follows from the image, the lock and this program.
 func spdxOf(env Env, in sbom.Input) ([]byte, error) {
-	key := cas.Sum([]byte("spdx/1\n" + in.Tool + "\n" + in.Name + "\n" + in.Platform + "\n" + in.Image.Hex() + "\n" + cas.Sum(in.Lock.Bytes()).Hex()))
+	key := cas.Sum([]byte("spdx/2\n" + in.Tool + "\n" + in.Name + "\n" + in.Platform + "\n" + in.Image.Hex() + "\n" + cas.Sum(in.Lock.Bytes()).Hex()))
 	if spdx, ok := env.Store.Derived("spdx", key); ok {
 		return spdx, nil
 	}

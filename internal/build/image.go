@@ -3,9 +3,6 @@ package build
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"slices"
-	"strings"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -13,6 +10,7 @@ import (
 	"compose/internal/finalize"
 	"compose/internal/format"
 	"compose/internal/oci"
+	"compose/internal/script"
 	"compose/manifest"
 	"compose/resolve"
 	"compose/rootfs"
@@ -24,6 +22,7 @@ type Built struct {
 	Image    *oci.Image
 	Tree     *rootfs.Tree
 	Packages []*rootfs.Package
+	Ledger   script.Ledger // what became of the packages' scripts
 	// Finalized says what was computed natively in the place of programs, in
 	// the order in which it was.
 	Finalized []finalize.Note
@@ -85,11 +84,15 @@ func image(ctx context.Context, env Env, img *manifest.Image, lock *resolve.Lock
 		b.Packages[i].Wanted = files[i].locked.Wanted
 	}
 	r := recipe(env, img, lock, t.arch, b.Packages, extra)
+	r.Configure = configure(ctx, env, lock, f, t.arch, b.Packages, &b.Ledger)
 	r.Finish = finish(ctx, env, img, f, finalize.Input{Arch: t.arch, Epoch: lock.Epoch}, &b)
 	if b.Tree, b.Notes, err = rootfs.Assemble(r, conventions(f)); err != nil {
 		return b, err
 	}
 	b.Notes = append(b.Notes, b.passedOver()...)
+	if err := permitted(img, b); err != nil {
+		return b, err
+	}
 	layers, err := layersOf(ctx, env, img, lock, b)
 	if err != nil {
 		return b, err
@@ -193,25 +196,15 @@ func conventions(f format.Format) rootfs.Conventions {
 func supported(img *manifest.Image) error {
 	var errs manifest.Errors
 	for _, a := range img.Policy.Forbid {
+		if a.Text == "unknown-scripts" {
+			continue
+		}
 		errs = append(errs, a.Pos.Errorf("policy: forbid %s: not built yet", a.Text))
 	}
 	if errs != nil {
 		return errs
 	}
 	return nil
-}
-
-// Unhandled tells of scripts that packages would have run when they were
-// installed and that were not, a line a package: "libc6: postinst".
-func (b Built) Unhandled() []string {
-	var lines []string
-	for _, p := range b.Packages {
-		if len(p.Scripts) > 0 {
-			lines = append(lines, fmt.Sprintf("%s: %s", p.Name, strings.Join(p.Scripts, ", ")))
-		}
-	}
-	slices.Sort(lines)
-	return lines
 }
 
 // Index puts the images of all platforms under one digest.

@@ -13,6 +13,7 @@ import (
 
 	"compose/internal/format/apk"
 	"compose/internal/format/deb"
+	"compose/internal/script"
 	"compose/manifest"
 	"compose/resolve"
 	"compose/rootfs"
@@ -55,6 +56,11 @@ type Format interface {
 
 	// Tree is what the format knows of file trees.
 	rootfs.Conventions
+
+	// Scripts gives the calls of maintainer scripts by which the format's own
+	// program would install pkgs, which are unpacked in t, for the first time,
+	// in their order. That of pkgs does not matter.
+	Scripts(t *rootfs.Tree, pkgs []*rootfs.Package) []*script.Script
 
 	// PURL is the package URL of p (github.com/package-url/purl-spec);
 	// distro is ID-VERSION_ID of the image's os-release, or "".

@@ -56,8 +56,8 @@ var omitted = map[string]string{
 var idle = []string{
 	"invoke-rc.d", "update-rc.d", "service", "deb-systemd-invoke", "rc-update", "rc-service", "openrc",
 	"udevadm", "apparmor_parser", "restorecon", "update-initramfs", "update-grub", "depmod", "modprobe",
-	"sysctl", "telinit", "initctl", "systemd-notify", "logger", "update-binfmts", "setfacl", "dh_bash-completion",
-	"killall", "pkill", "update-secureboot-policy", "sync",
+	"sysctl", "telinit", "initctl", "systemd-notify", "update-binfmts", "setfacl", "dh_bash-completion",
+	"update-secureboot-policy",
 }
 
 // triplets are the architectures below which Debian has programs that are not
@@ -99,9 +99,9 @@ func Finalizers(used []string) []string {
 	return names
 }
 
-// Omitted says what was not made of what the commands used would make: lines
+// Omissions says what was not made of what the commands used would make: lines
 // "ssh-keygen: host keys are made on the machine that has them".
-func Omitted(used []string) []string {
+func Omissions(used []string) []string {
 	var lines []string
 	for _, u := range used {
 		if reason, ok := omitted[u]; ok {

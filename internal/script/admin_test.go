@@ -190,7 +190,7 @@ func TestFinalizersAndOmissions(t *testing.T) {
 	if got := strings.Join(Finalizers(used), " "); got != "ca-certificates ldconfig" {
 		t.Errorf("finalizers %q", got)
 	}
-	if got := Omitted(used); len(got) != 1 || !strings.HasPrefix(got[0], "ssh-keygen: ") {
+	if got := Omissions(used); len(got) != 1 || !strings.HasPrefix(got[0], "ssh-keygen: ") {
 		t.Errorf("omitted %q", got)
 	}
 }

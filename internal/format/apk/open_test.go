@@ -160,7 +160,7 @@ func TestOpen(t *testing.T) {
 	p.Nodes, p.Control, p.Checksum, p.Size = nil, nil, nil, 0
 	want := `{Name:hello Version:2.12-r1 Arch:x86_64 Source:hello-src SourceVersion:2.12-r1 Licence:GPL-3.0-or-later Maintainer:Some Body <some.body@example.org> ` +
 		`Homepage:https://www.example.org/hello Description:says hello BuildTime:1700000001 Size:0 InstalledSize:4096 Checksum:[] Wanted:false Control:map[] ` +
-		`Scripts:[.post-install .trigger] Replaces:[{Name:hi Op:< Version:2} {Name:howdy Op: Version:}] Priority:3 Nodes:[] Notices:[]}`
+		`Scripts:[.post-install .trigger] Configured:false Replaces:[{Name:hi Op:< Version:2} {Name:howdy Op: Version:}] Priority:3 Nodes:[] Notices:[]}`
 	if got := fmt.Sprintf("%+v", *p); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}

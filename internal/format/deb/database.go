@@ -26,7 +26,7 @@ func (Format) AutoDatabase(pkgs []*rootfs.Package) string {
 // full is dpkg's own database in /var/lib/dpkg: status, and in info the list
 // of files, the control files and scripts of each package; with apt also its
 // record of what was installed automatically. A package whose scripts have
-// not run is "unpacked", which is what dpkg itself would call it: dpkg
+// not all run is "unpacked", which is what dpkg itself would call it: dpkg
 // --configure -a, or the next apt, finishes the job.
 //
 // scanners is the form that distroless images have, in status.d: the control
@@ -98,7 +98,7 @@ func (d *database) full(pkgs []*rootfs.Package) {
 // status writes a package's paragraph of the file status.
 func (d *database) status(b *bytes.Buffer, p *rootfs.Package) {
 	state := "installed"
-	if len(p.Scripts) > 0 {
+	if len(p.Scripts) > 0 && !p.Configured {
 		state = "unpacked"
 	}
 	for line := range bytes.Lines(ended(p.Control["control"])) {

@@ -187,7 +187,7 @@ func TestOpen(t *testing.T) {
 	p.Nodes, p.Control, p.Size = nil, nil, 0
 	want := `{Name:hello Version:2.10-3 Arch:amd64 Source:hello-source SourceVersion:2.9 Licence: Maintainer:Some Body <some.body@example.org> ` +
 		`Homepage:https://www.example.org/hello Description:example package BuildTime:1577836800 Size:0 InstalledSize:12288 Checksum:[] Wanted:false Control:map[] ` +
-		`Scripts:[postinst preinst] Replaces:[{Name:hello-traditional Op: Version:} {Name:hello-data Op:< Version:2.0} {Name:old Op:>= Version:1:0}] Priority:0 Nodes:[] Notices:[]}`
+		`Scripts:[postinst preinst] Configured:false Replaces:[{Name:hello-traditional Op: Version:} {Name:hello-data Op:< Version:2.0} {Name:old Op:>= Version:1:0}] Priority:0 Nodes:[] Notices:[]}`
 	if got := fmt.Sprintf("%+v", *p); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
