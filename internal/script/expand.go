@@ -7,14 +7,14 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// A field is a word while it is being expanded: its text, and the same as a
+// An expandedField is a word while it is being expanded: its text, and the same as a
 // pattern in which what was quoted stands for itself.
-type field struct {
+type expandedField struct {
 	text, pattern strings.Builder
 	there         bool // also if it is empty: it had quotes
 }
 
-func (f *field) add(text string, quoted bool) {
+func (f *expandedField) add(text string, quoted bool) {
 	f.text.WriteString(text)
 	if quoted {
 		text = quoteMeta(text)
@@ -39,8 +39,8 @@ type expansion struct {
 	s      *shell
 	split  bool // results are split at IFS, and "$@" gives several fields
 	assign bool // a tilde counts after a colon too
-	fields []*field
-	cur    *field
+	fields []*expandedField
+	cur    *expandedField
 	blank  bool // the last field ended at white space of IFS
 }
 
@@ -52,7 +52,7 @@ func (s *shell) fields(words ...*syntax.Word) ([]string, error) {
 			list = append(list, lit)
 			continue
 		}
-		x := &expansion{s: s, split: true, cur: &field{}}
+		x := &expansion{s: s, split: true, cur: &expandedField{}}
 		if err := x.parts(w.Parts, bare); err != nil {
 			return nil, err
 		}
@@ -88,8 +88,8 @@ func (s *shell) document(w *syntax.Word) (string, error) {
 	return f.text.String(), err
 }
 
-func (s *shell) single(w *syntax.Word, q quoting, assign bool) (*field, error) {
-	x := &expansion{s: s, assign: assign, cur: &field{}}
+func (s *shell) single(w *syntax.Word, q quoting, assign bool) (*expandedField, error) {
+	x := &expansion{s: s, assign: assign, cur: &expandedField{}}
 	if w == nil {
 		return x.cur, nil
 	}
@@ -101,7 +101,7 @@ func (s *shell) single(w *syntax.Word, q quoting, assign bool) (*field, error) {
 func (x *expansion) end() {
 	if x.cur.there {
 		x.fields = append(x.fields, x.cur)
-		x.cur = &field{}
+		x.cur = &expandedField{}
 	}
 }
 
@@ -282,7 +282,7 @@ func (x *expansion) delimit(c byte) {
 	case x.blank:
 		x.blank = false
 	default:
-		x.fields = append(x.fields, &field{there: true})
+		x.fields = append(x.fields, &expandedField{there: true})
 	}
 }
 

@@ -219,6 +219,10 @@ func (f *FS) replace(n rootfs.Node) error {
 	if n.Content.Digest != old.Content.Digest {
 		n.MTime, n.Origin = f.epoch, f.origin
 	}
+	return f.set(n)
+}
+
+func (f *FS) set(n rootfs.Node) error {
 	if err := f.tree.Set(n); err != nil {
 		return fail("open", "/"+n.Path, err)
 	}
@@ -433,6 +437,57 @@ func sameXattrs(a, b []rootfs.Xattr) bool {
 		}
 	}
 	return true
+}
+
+// Copy makes the file at p hold what n, a regular file of this tree, holds. As
+// WriteFile, it keeps the mode and owner of a file that is there.
+func (f *FS) Copy(n *rootfs.Node, p string, mode uint16) error {
+	at, err := f.destination(p)
+	if err != nil {
+		return err
+	}
+	old := f.tree.Get(at)
+	if old != nil && old.Type == rootfs.Hardlink {
+		old = f.tree.Get(old.Link)
+	}
+	switch {
+	case old == nil:
+		return f.add("open", p, rootfs.Node{Path: at, Type: rootfs.Regular, Mode: mode & 0o7777, Content: n.Content})
+	case old.Type == rootfs.Dir:
+		return fail("open", p, syscall.EISDIR)
+	case old.Type != rootfs.Regular || old.Content.Digest == n.Content.Digest:
+		return nil
+	}
+	changed := *old
+	changed.Content, changed.SHA1 = n.Content, nil
+	return f.replace(changed)
+}
+
+// SetTime sets the modification time of the file at p, in seconds since 1970.
+func (f *FS) SetTime(p string, t int64) error {
+	n, err := f.Stat(p)
+	if err != nil {
+		return err
+	}
+	if n.Type != rootfs.Regular || n.MTime == t {
+		return nil // no other time is in the layer
+	}
+	changed := *n
+	changed.MTime = t
+	return f.set(changed)
+}
+
+// Real is the path, without links, that p leads to; its last name need not be
+// there.
+func (f *FS) Real(p string) (string, error) {
+	if err := f.flush(); err != nil {
+		return "", err
+	}
+	at, err := f.destination(p)
+	if err != nil {
+		return "", err
+	}
+	return "/" + strings.TrimPrefix(at, "."), nil
 }
 
 // A stream is a file of the tree that is open: what a redirection gives.

@@ -161,7 +161,14 @@ var builtin = map[string]Command{}
 
 // register adds commands to those that every Interpreter has. It is called by
 // init functions only.
-func register(commands map[string]Command) { maps.Copy(builtin, commands) }
+func register(commands map[string]Command) {
+	for name, f := range commands {
+		if builtin[name] != nil {
+			panic("two commands " + name)
+		}
+		builtin[name] = f
+	}
+}
 
 // sourced are files that scripts read with ".", by path, whether they ship or
 // not: the text that is read instead of theirs.
