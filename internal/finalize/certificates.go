@@ -27,7 +27,7 @@ var certificates = finalizer{
 	program: "update-ca-certificates(8) and openssl rehash(1)",
 	applies: func(in *Input) bool { return isDir(in.Tree, distributed) },
 	run: func(j *job) error {
-		s := &trustStore{job: j, read: map[cas.Digest][]byte{}}
+		s := newTrustStore(j)
 		if s.alpine = isAlpine(j.Tree); s.alpine {
 			s.prefix = "ca-cert-"
 		}
@@ -60,6 +60,10 @@ type trustStore struct {
 	prefix string // of the links' names
 	bundle bytes.Buffer
 	read   map[cas.Digest][]byte // what was read: links have it read twice
+}
+
+func newTrustStore(j *job) *trustStore {
+	return &trustStore{job: j, read: map[cas.Digest][]byte{}}
 }
 
 func (s *trustStore) run() error {

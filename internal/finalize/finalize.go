@@ -59,6 +59,7 @@ var all = []finalizer{
 	timezone,
 	machineID,
 	certificates,
+	keystore, // of what certificates made
 	ldconfig,
 }
 
