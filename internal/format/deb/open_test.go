@@ -399,8 +399,9 @@ func TestD06_ControlPartHasItsOwnLimit(t *testing.T) {
 	}
 	want := hello
 	want.InstalledSize = 1 << 30 // which the files might take, but not the control part
-	_, err := Format{}.Open(bytes.NewReader(arOf(formatVersion, controlPart(huge...), dataPart(files...))), want, resolve.Check{}, discard{})
-	if fault.Of(err) != fault.LimitExpanded || !strings.Contains(err.Error(), "control.tar.gz") {
+	part := member{name: "control.tar.zst", body: zst(tarOf(huge...))}
+	_, err := Format{}.Open(bytes.NewReader(arOf(formatVersion, part, dataPart(files...))), want, resolve.Check{}, discard{})
+	if fault.Of(err) != fault.LimitExpanded || !strings.Contains(err.Error(), part.name) {
 		t.Error(err)
 	}
 }
@@ -441,11 +442,11 @@ func TestD11_PathLeavesTheRepository(t *testing.T) {
 }
 
 func TestZ01_Bomb(t *testing.T) {
-	zeros := strings.Repeat("\x00", 100<<20)
-	bomb := member{name: "data.tar.xz", body: xzOf(tarOf(entry{"zeros", zeros}))}
+	zeros := strings.Repeat("\x00", int(limits.Slack+2*hello.InstalledSize))
+	head := tarOf(entry{"zeros", zeros})[:512] // says how much would come
 	refuse(t,
-		refusal{"a file larger than allowed", arOf(formatVersion, controlPart(controls...), bomb), fault.LimitExpanded, `"zeros"`},
-		refusal{"in what is passed over behind the end", arOf(formatVersion, controlPart(controls...), member{name: "data.tar.gz", body: gz(tarOf() + zeros)}), fault.LimitExpanded, "data.tar.gz"},
+		refusal{"a file larger than allowed", arOf(formatVersion, controlPart(controls...), member{name: "data.tar.xz", body: xzOf(head)}), fault.LimitExpanded, `"zeros"`},
+		refusal{"in what is passed over behind the end", arOf(formatVersion, controlPart(controls...), member{name: "data.tar.zst", body: zst(tarOf() + zeros)}), fault.LimitExpanded, "data.tar.zst"},
 	)
 }
 
