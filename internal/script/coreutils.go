@@ -699,11 +699,11 @@ func testCommand(c *Call) error {
 }
 
 func seq(c *Call) error {
-	o, args, err := getopt(c.Args[1:], "w s|separator=")
-	if err != nil {
-		return err
+	args, sep := c.Args[1:], "\n"
+	if len(args) > 1 && args[0] == "-s" {
+		sep, args = args[1], args[2:]
 	}
-	if o.has("w") || len(args) == 0 || len(args) > 3 {
+	if len(args) == 0 || len(args) > 3 {
 		return Unknown("its arguments")
 	}
 	numbers := []int64{1, 1, 0}
@@ -719,10 +719,6 @@ func seq(c *Call) error {
 		numbers[at] = n
 	}
 	first, step, last := numbers[0], numbers[1], numbers[2]
-	sep := "\n"
-	if o.has("s") {
-		sep = o["s"]
-	}
 	written := false
 	for n := first; step > 0 && n <= last || step < 0 && n >= last; n += step {
 		text := strconv.FormatInt(n, 10)

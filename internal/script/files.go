@@ -587,13 +587,15 @@ func install(c *Call) error {
 	if o.has("d") {
 		return c.each(args, func(p string) error {
 			p = c.Path(p)
-			if _, err := c.FS.Stat(p); err != nil {
+			if n, err := c.FS.Stat(p); err != nil {
 				if err := c.parents(p, 0o755); err != nil {
 					return err
 				}
 				if err := c.FS.Mkdir(p, dirMode); err != nil {
 					return err
 				}
+			} else if n.Type != rootfs.Dir {
+				return fail("install", p, syscall.EEXIST)
 			}
 			return finish(p, dirMode)
 		})
@@ -778,13 +780,10 @@ func whoMask(who string) (mask uint16) {
 		case 'g':
 			mask |= 0o2070
 		case 'o':
-			mask |= 0o0007
+			mask |= 0o1007
 		case 'a':
-			mask |= 0o6777
+			mask |= 0o7777
 		}
-	}
-	if strings.Contains(who, "a") || who == "ugo" {
-		mask |= 0o1000
 	}
 	return mask
 }

@@ -25,13 +25,13 @@ type FS struct {
 	dirty    []*stream       // open files with something to write
 }
 
-// key is a path as the tree spells it; "\x00", which nothing is called, where
-// it leads through "..", from what is not there.
+// key is a path as the tree spells it; a path below what is not there, where
+// it leads through ".." from what is not there.
 func (f *FS) key(p string) string {
 	if i := lastDotDot(p); i > 0 {
 		n := f.tree.Lookup(p[:i])
 		if n == nil || n.Type != rootfs.Dir {
-			return "\x00"
+			return "\x00/\x00"
 		}
 		p = n.Path + "/" + p[i:]
 	}

@@ -55,6 +55,7 @@ type sedProgram struct {
 
 	lines    []string // what is left of the input
 	noEnd    bool     // the last line has no newline
+	owed     bool     // a newline, before more is written
 	number   int
 	pattern  string
 	hold     string
@@ -392,7 +393,7 @@ func (s *sedParser) delimited(end byte, isRE bool) (string, error) {
 		case c == '\\' && s.text != "":
 			next := s.take()
 			switch {
-			case next == end && isRE && strings.IndexByte(`.*[]^$+?(){}|`, end) >= 0:
+			case next == end && isRE && (strings.IndexByte(`.*[]^$`, end) >= 0 || s.p.extended && strings.IndexByte(`+?(){}|`, end) >= 0):
 				return "", Unknown("a delimiter %q that means something", end)
 			case next == end:
 				b.WriteByte(end)
@@ -592,10 +593,24 @@ func (p *sedProgram) read() {
 	p.number++
 }
 
-// print writes text and a newline, unless it ends an input that had none.
+// print writes a line. The last one has a newline only if the input's last
+// line had one, or if more is written behind it.
 func (p *sedProgram) print(text string) error {
-	if !p.noEnd || len(p.lines) > 0 {
-		text += "\n"
+	if err := p.write(text); err != nil {
+		return err
+	}
+	if p.noEnd && len(p.lines) == 0 {
+		p.owed = true
+		return nil
+	}
+	return p.write("\n")
+}
+
+// write writes text as it is.
+func (p *sedProgram) write(text string) error {
+	if p.owed {
+		p.owed = false
+		text = "\n" + text
 	}
 	_, err := io.WriteString(p.out, text)
 	return err
@@ -646,12 +661,9 @@ func (p *sedProgram) cycle() (stop bool, err error) {
 			return false, err
 		}
 	}
-	for _, text := range p.appended {
-		if _, err := io.WriteString(p.out, text); err != nil {
-			return false, err
-		}
+	if err := p.writeAppended(); err != nil {
+		return false, err
 	}
-	p.appended = nil
 	return next == quit || next == quitSilently, nil
 }
 
@@ -740,10 +752,10 @@ func (p *sedProgram) do(cmd *sedCommand, at int) (sedNext, int, error) {
 			return r
 		}, p.pattern)
 	case 'p':
-		err = p.printWhole(p.pattern)
+		err = p.print(p.pattern)
 	case 'P':
 		first, _, _ := strings.Cut(p.pattern, "\n")
-		err = p.printWhole(first)
+		err = p.print(first)
 	case 'd':
 		return dropLine, at, nil
 	case 'D':
@@ -759,7 +771,9 @@ func (p *sedProgram) do(cmd *sedCommand, at int) (sedNext, int, error) {
 		if !p.quiet {
 			err = p.print(p.pattern)
 		}
-		p.flushAppended()
+		if err == nil {
+			err = p.writeAppended()
+		}
 		p.read()
 	case 'N':
 		if len(p.lines) == 0 {
@@ -782,14 +796,14 @@ func (p *sedProgram) do(cmd *sedCommand, at int) (sedNext, int, error) {
 	case 'x':
 		p.pattern, p.hold = p.hold, p.pattern
 	case '=':
-		_, err = io.WriteString(p.out, strconv.Itoa(p.number)+"\n")
+		err = p.write(strconv.Itoa(p.number) + "\n")
 	case 'a':
 		p.appended = append(p.appended, cmd.text)
 	case 'i':
-		_, err = io.WriteString(p.out, cmd.text)
+		err = p.write(cmd.text)
 	case 'c':
 		if cmd.to == nil || !cmd.inRange || cmd.not {
-			_, err = io.WriteString(p.out, cmd.text)
+			err = p.write(cmd.text)
 		}
 		return dropLine, at, err
 	case 'r':
@@ -816,18 +830,15 @@ func (p *sedProgram) do(cmd *sedCommand, at int) (sedNext, int, error) {
 	return goOn, at, err
 }
 
-// printWhole prints text; there, a newline is missing only if it is the
-// whole output of a line that had none.
-func (p *sedProgram) printWhole(text string) error {
-	_, err := io.WriteString(p.out, text+"\n")
-	return err
-}
-
-func (p *sedProgram) flushAppended() {
+// writeAppended writes what a and r have put aside.
+func (p *sedProgram) writeAppended() error {
 	for _, text := range p.appended {
-		_, _ = io.WriteString(p.out, text)
+		if err := p.write(text); err != nil {
+			return err
+		}
 	}
 	p.appended = nil
+	return nil
 }
 
 func (p *sedProgram) jump(cmd *sedCommand) int {
@@ -865,7 +876,7 @@ func (p *sedProgram) substitute(cmd *sedCommand) error {
 		return err
 	}
 	if cmd.print {
-		return p.printWhole(p.pattern)
+		return p.print(p.pattern)
 	}
 	return nil
 }

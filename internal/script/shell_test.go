@@ -8,11 +8,14 @@ import (
 	"testing"
 )
 
+// A rule is a script, and what comes of it.
+type rule struct {
+	rule, script, want string // want is what is printed, and the status if it is not 0
+}
+
 // shellRules are what scripts rely on, and what dash does. Each script is run
 // with the parameters a, "b c" and nothing, in an empty directory.
-var shellRules = []struct {
-	rule, script, want string // want is what is printed, and the status if it is not 0
-}{
+var shellRules = []rule{
 	{"words are split at blanks", `x='a  b'; set -- $x; echo $#`, "2\n"},
 	{"quotes keep blanks", `x='a  b'; set -- "$x"; echo "$# $1"`, "1 a  b\n"},
 	{"empty quotes are a field", `set -- "" ''; echo $#`, "2\n"},
@@ -155,12 +158,14 @@ var shellRules = []struct {
 	{"long pipes do not block", `i=0; while [ $i -lt 3000 ]; do echo 0123456789012345678901234567890123456789; i=$((i+1)); done | head -n 1`, "0123456789012345678901234567890123456789\n"},
 }
 
-// script is run in the folder /w of a tree, and in a folder of the host.
-func TestShell(t *testing.T) {
-	for _, tt := range shellRules {
+func TestShell(t *testing.T)            { interpreted(t, shellRules) }
+func TestShellAgainstDash(t *testing.T) { byDash(t, shellRules) }
+
+// interpreted runs scripts in the folder /w of a tree.
+func interpreted(t *testing.T, rules []rule) {
+	for _, tt := range rules {
 		t.Run(tt.rule, func(t *testing.T) {
 			h := newHarness(t, "/w/\n")
-			h.in.stdout = &h.out
 			res := h.run(t, "cd /w\nset -- a 'b c' ''\n"+tt.script)
 			if res.Unknown != "" {
 				t.Fatalf("unknown: %s", res.Unknown)
@@ -179,13 +184,14 @@ func outcome(out string, status int) string {
 	return strings.ReplaceAll(out, "postinst\n", "script\n")
 }
 
-// The same scripts, by the shell that Debian's scripts are written for.
-func TestShellAgainstDash(t *testing.T) {
+// byDash has the shell that Debian's scripts are written for, and the host's
+// commands, run the same scripts in a folder of the host.
+func byDash(t *testing.T, rules []rule) {
 	dash, err := exec.LookPath("dash")
 	if err != nil {
 		t.Skip("no dash on this machine")
 	}
-	for _, tt := range shellRules {
+	for _, tt := range rules {
 		t.Run(tt.rule, func(t *testing.T) {
 			t.Parallel()
 			cmd := exec.Command(dash, "-c", "set -- a 'b c' ''\n"+tt.script, "script")
