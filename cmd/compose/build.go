@@ -121,8 +121,8 @@ func (a *app) lockFor(ctx context.Context, env build.Env, p *project, locked, st
 		return nil, err
 	}
 	fresh, err := build.Lock(ctx, env, p.image, choices, lock)
-	if err != nil || lock == nil {
-		return fresh, err
+	if err != nil || lock == nil || p.chosen {
+		return fresh, err // nobody asked for a lock of these platforms
 	}
 	return fresh, writeLock(p.lockPath(), fresh)
 }

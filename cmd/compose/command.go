@@ -148,6 +148,8 @@ type project struct {
 	image *manifest.Image
 	root  *os.Root
 	path  string // the manifest's path on the host
+
+	chosen bool // the command line names the platforms, in the manifest's place
 }
 
 func (p *project) lockPath() string {
@@ -196,7 +198,7 @@ func (a *app) open(path string, platforms []string) (*project, error) {
 	if len(img.Platforms) == 0 {
 		img.Platforms = []manifest.Platform{{OS: "linux", Arch: runtime.GOARCH}}
 	}
-	return &project{image: img, root: root, path: full}, nil
+	return &project{image: img, root: root, path: full, chosen: len(platforms) > 0}, nil
 }
 
 // projectOf is the nearest folder at or above dir that holds .git, or dir.

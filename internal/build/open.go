@@ -111,7 +111,9 @@ func parse(env Env, f format.Format, p file, ref cas.Ref, key cas.Digest) (*root
 		return nil, err
 	}
 	defer pack.Abort()
-	pkg, err := f.Open(r, p.locked, p.check, pack)
+	// The store checks the file's SHA-256 as it is read; to the end, or Open
+	// does not succeed.
+	pkg, err := f.Open(r, p.locked, resolve.Check{Control: p.check.Control}, pack)
 	if err != nil {
 		return nil, err
 	}

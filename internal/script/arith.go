@@ -17,6 +17,9 @@ func (s *shell) arithm(x syntax.ArithmExpr) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
+		if x.Lit() == "" && strings.ContainsAny(strings.TrimSpace(text), " +*/%()<>=&|^?:") {
+			return s.expanded(text)
+		}
 		return s.number(text)
 	case *syntax.ParenArithm:
 		return s.arithm(x.X)
@@ -26,6 +29,16 @@ func (s *shell) arithm(x syntax.ArithmExpr) (int64, error) {
 		return s.binary(x)
 	}
 	return 0, s.unknown("an arithmetic expression that is not of POSIX")
+}
+
+// expanded evaluates what an expansion has made an expression of, as in
+// $(( $(echo "6 * 100") )).
+func (s *shell) expanded(text string) (int64, error) {
+	x, err := syntax.NewParser(syntax.Variant(syntax.LangPOSIX)).Arithmetic(strings.NewReader(text))
+	if err != nil {
+		return 0, s.fatal("arithmetic: " + text + ": no expression")
+	}
+	return s.arithm(x)
 }
 
 // number is a constant, or a variable that holds one.

@@ -47,6 +47,7 @@ var shellRules = []rule{
 	{"arithmetic assigns", `: $((x = 3)) $((x += 4)); echo $x`, "7\n"},
 	{"arithmetic of unset names", `echo $((nothing + 1))`, "1\n"},
 	{"arithmetic of parameters", `set -- 4; echo $(($1 + $#))`, "5\n"},
+	{"an expansion may make an expression", `x='6 * 100'; echo $(( $(echo "$x + 12") )) $(($x))`, "612 600\n"},
 	{"command substitution drops newlines at the end", `x=$(printf 'a\nb\n\n'); echo "$x."`, "a\nb.\n"},
 	{"backquotes", "echo `echo \\`echo a\\`` \"`echo 'b  c'`\"", "a b  c\n"},
 	{"status of a substitution", `x=$(exit 3); echo $?; y=1; echo $?`, "3\n0\n"},
