@@ -57,7 +57,7 @@ var idle = []string{
 	"invoke-rc.d", "update-rc.d", "service", "deb-systemd-invoke", "rc-update", "rc-service", "openrc",
 	"udevadm", "apparmor_parser", "restorecon", "update-initramfs", "update-grub", "depmod", "modprobe",
 	"sysctl", "telinit", "initctl", "systemd-notify", "update-binfmts", "setfacl", "dh_bash-completion",
-	"update-secureboot-policy",
+	"update-secureboot-policy", "/usr/share/postgresql-common/pg_checksystem",
 }
 
 // triplets are the architectures below which Debian has programs that are not
@@ -91,7 +91,11 @@ func init() {
 func Finalizers(used []string) []string {
 	var names []string
 	for _, u := range used {
-		if f, ok := finalized[u]; ok && !slices.Contains(names, f) {
+		f := finalized[u]
+		if u == "busybox" { // it has applets, too
+			f = u
+		}
+		if f != "" && !slices.Contains(names, f) {
 			names = append(names, f)
 		}
 	}
@@ -104,7 +108,14 @@ func Finalizers(used []string) []string {
 func Omissions(used []string) []string {
 	var lines []string
 	for _, u := range used {
-		if reason, ok := omitted[u]; ok {
+		reason := omitted[u]
+		switch {
+		case u == "sshd":
+			reason = omitted["ssh-keygen"]
+		case isPython(u):
+			reason = omitted["py3compile"]
+		}
+		if reason != "" {
 			lines = append(lines, u+": "+reason)
 		}
 	}

@@ -108,8 +108,49 @@ db_get one/port; echo "$RET" >/tmp/a; db_input high one/port || true; db_go; db_
 db_get one/none || echo $? >>/tmp/a; db_fget one/port seen; echo $RET >>/tmp/a; db_fset one/port seen true; db_fget one/port seen; echo $RET >> /tmp/a; db_register one/port two/port; db_get two/port; echo $RET >> /tmp/a; db_metaget one/port type; echo $RET >>/tmp/a; db_stop`,
 		"/tmp/a -0644 \"80\\n99\\n10\\nfalse\\ntrue\\n80\\nstring\\n\"\n", ""},
 
+	{"pam-auth-update joins the profiles, the highest priority first", pamTree, `pam-auth-update --root "" --package --force`, `/etc/pam.d/common-account -0644 "account\t[success=1 new_authtok_reqd=done default=ignore]\tpam_unix.so \naccount\trequisite\tpam_deny.so\n"
+/etc/pam.d/common-auth -0644 "auth\t[success=2 default=ignore]\tpam_unix.so nullok\nauth\t[success=1 default=ignore]\tpam_sss.so use_first_pass\nauth\trequisite\tpam_deny.so\n"
+/etc/pam.d/common-password -0644 "password\t[default=1]\t\t\tpam_permit.so\n"
+/etc/pam.d/common-session -0644 "session\t[default=1]\t\t\tpam_permit.so\nsession\trequired\tpam_unix.so \nsession\toptional\tpam_systemd.so \n"
+/etc/pam.d/common-session-noninteractive -0644 "session\t[default=1]\t\t\tpam_permit.so\nsession\trequired\tpam_unix.so \n"
+/var/lib/pam d0755
+/var/lib/pam/account -0644 "Module: unix\n[success=end new_authtok_reqd=done default=ignore]\tpam_unix.so\n"
+/var/lib/pam/auth -0644 "Module: unix\n[success=end default=ignore]\tpam_unix.so nullok\nModule: sss\n[success=end default=ignore]\tpam_sss.so use_first_pass\n"
+/var/lib/pam/password -0644 "Module: null\n[default=1]\t\t\tpam_permit.so\n"
+/var/lib/pam/seen -0644 "unix\nsss\nsystemd\nmkhomedir\n"
+/var/lib/pam/session -0644 "Module: null\n[default=1]\t\t\tpam_permit.so\nModule: unix\nrequired\tpam_unix.so\nModule: systemd\noptional\tpam_systemd.so\n"
+/var/lib/pam/session-noninteractive -0644 "Module: null\n[default=1]\t\t\tpam_permit.so\nModule: unix\nrequired\tpam_unix.so\n"
+`, ""},
+	{"setcap writes the attribute, getcap reads it", "", `setcap cap_net_raw+ep /usr/bin/mawk; getcap /usr/bin/mawk /usr/bin/gawk; setcap cap_dac_override,cap_bpf,cap_net_admin=ep /usr/bin/gawk; getcap /usr/bin/gawk; setcap -r /usr/bin/gawk; getcap /usr/bin/gawk`, "", "/usr/bin/mawk cap_net_raw=ep\n/usr/bin/gawk cap_dac_override,cap_net_admin,cap_bpf=ep\n"},
+	{"su tells what a user owns", "/var/lib/m/ 8:8", `su -s /bin/sh mail -c "test -O /var/lib/m && test -G /var/lib/m" && echo y; su -s /bin/sh mail -c "test -O /var/lib" || echo n`, "", "y\nn\n"},
+	{"systemd-sysusers counts down, groups first", "/usr/lib/sysusers.d/a.conf \"# c\\nu bus - \\\"System Bus\\\" /nonexistent\\ng kvm -\\nu sshd -:nogroup \\\"sshd user\\\" /run/sshd\\nu! net - \\\"x\\\"\\nm sshd kvm\\nu www 555 - /x /bin/sh\\nu a 600:kvm\\n\"", `systemd-sysusers a.conf; systemd-sysusers; for u in bus sshd net www a; do getent passwd $u; getent shadow $u; done; getent group kvm bus net www; getent gshadow kvm`, "*",
+		"bus:x:998:998:System Bus:/nonexistent:/usr/sbin/nologin\nbus:!*:19675::::::\nsshd:x:997:65534:sshd user:/run/sshd:/usr/sbin/nologin\nsshd:!*:19675::::::\nnet:x:996:996:x:/:/usr/sbin/nologin\nnet:!*:19675:::::1:\nwww:x:555:555::/x:/bin/sh\nwww:!*:19675::::::\na:x:600:999::/:/usr/sbin/nologin\na:!*:19675::::::\nkvm:x:999:sshd\nbus:x:998:\nnet:x:996:\nwww:x:555:\nkvm:!*::sshd\n"},
+	{"systemd-tmpfiles makes what an image needs", "/usr/lib/tmpfiles.d/a.conf \"d /run/php 0755 mail mail - -\\nL /var/lib/l - - - - /etc/machine-id\\nL+ /etc/passwd2 - - - - passwd\\nr! /etc/gshadow.lock\\nd$ /run/s/t 2775 root mail -\\nz /etc/shadow 0600 - - -\\nf+! /run/nologin 0644 - - - x\\nC /etc/copy - - - - /etc/group\\nx /tmp/*\\nd /var/lib - - - -\\n\"", `systemd-tmpfiles --create a.conf`,
+		`/etc/copy -0644 "root:x:0:\nmail:x:8:\nshadow:x:42:\nusers:x:100:\nnogroup:x:65534:\n"
+/etc/passwd2 -> passwd
+/etc/shadow -0600 0:42 "root:*:19675:0:99999:7:::\nmail:*:19675:0:99999:7:::\n"
+/run/php d0755 8:8
+/run/s d0755
+/run/s/t d2775 0:8
+/var/lib/l -> /etc/machine-id
+`, ""},
+
 	{"services are left alone", "", `if deb-systemd-helper --quiet was-enabled x.service; then deb-systemd-helper enable x.service; fi; deb-systemd-helper debian-installed x.service || echo new; invoke-rc.d x start || exit 1; update-rc.d x defaults; deb-systemd-invoke start x; systemctl daemon-reload; ldconfig`, "", "new\n"},
 }
+
+// pamTree has four profiles, one of them off by default.
+const pamTree = `
+/usr/share/pam/common-auth "$auth_primary\nauth\trequisite\tpam_deny.so\n$auth_additional\n"
+/usr/share/pam/common-account "$account_primary\naccount\trequisite\tpam_deny.so\n"
+/usr/share/pam/common-password "$password_primary\n"
+/usr/share/pam/common-session "$session_primary\n$session_additional\n"
+/usr/share/pam/common-session-noninteractive "$session_primary\n$session_additional\n"
+/usr/share/pam-configs/unix "Name: Unix\nDefault: yes\nPriority: 256\nAuth-Type: Primary\nAuth:\n\t[success=end default=ignore]\tpam_unix.so nullok try_first_pass\nAuth-Initial:\n\t[success=end default=ignore]\tpam_unix.so nullok\nAccount-Type: Primary\nAccount:\n\t[success=end new_authtok_reqd=done default=ignore]\tpam_unix.so\nSession-Type: Additional\nSession:\n\trequired\tpam_unix.so\n"
+/usr/share/pam-configs/sss "Name: S\nDefault: yes\nPriority: 128\nAuth-Type: Primary\nAuth:\n\t[success=end default=ignore]\tpam_sss.so use_first_pass\n"
+/usr/share/pam-configs/systemd "Name: Y\nDefault: yes\nPriority: 0\nSession-Interactive-Only: yes\nSession-Type: Additional\nSession:\n\toptional\tpam_systemd.so\n"
+/usr/share/pam-configs/mkhomedir "Name: Z\nDefault: no\nPriority: 0\nSession-Type: Additional\nSession:\n\toptional\tpam_mkhomedir.so\n"
+/etc/pam.d/
+`
 
 // adminPackages are those that dpkg knows in the tests.
 var adminPackages = map[string]*rootfs.Package{

@@ -1,0 +1,112 @@
+package script
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Programs that scripts call for a little of what they can do.
+func init() {
+	register(map[string]Command{
+		"perl": perl, "su": su, "runuser": su, "sshd": sshd, "dpkg-realpath": dpkgRealpath, "busybox": busybox,
+	})
+	register(map[string]Command{"python3": python})
+	for minor := 8; minor < 30; minor++ {
+		register(map[string]Command{fmt.Sprintf("python3.%d", minor): python})
+	}
+}
+
+func isPython(name string) bool { return name == "python3" || strings.HasPrefix(name, "python3.") }
+
+// perl runs a program that is empty: a question whether there is a perl.
+func perl(c *Call) error {
+	if len(c.Args) != 3 || c.Args[1] != "-e" || strings.TrimSpace(c.Args[2]) != "" {
+		return Unknown("a program of its own")
+	}
+	if c.LookPath("perl") == "" {
+		return Exit(127)
+	}
+	return nil
+}
+
+// python compiles modules to byte code, which is omitted.
+func python(c *Call) error {
+	for _, arg := range c.Args[1:] {
+		if strings.HasSuffix(arg, "/py_compile.py") || strings.HasSuffix(arg, "/compileall.py") || arg == "compileall" || arg == "py_compile" {
+			return nil
+		}
+	}
+	return Unknown("a program of its own")
+}
+
+// sshd tells its configuration. It is asked for the host keys that it wants,
+// which are not made.
+func sshd(c *Call) error {
+	if len(c.Args) == 2 && (c.Args[1] == "-G" || c.Args[1] == "-T") {
+		return nil
+	}
+	return Unknown("these arguments")
+}
+
+// dpkgRealpath is dpkg-realpath(1).
+func dpkgRealpath(c *Call) error {
+	o, args, err := getopt(c.Args[1:], "root= instdir= z|zero")
+	if err != nil {
+		return err
+	}
+	if len(args) != 1 || !ownRoot(o["root"]) || !ownRoot(o["instdir"]) || o.has("zero") {
+		return Unknown("these arguments")
+	}
+	return c.Exec([]string{"realpath", "-m", args[0]}, nil, nil, nil, nil)
+}
+
+// su answers one question as another user: whether it owns some files.
+func su(c *Call) error {
+	o, args, err := getopt(c.Args[1:], "s|shell= c|command= u|user= l|login")
+	if err != nil {
+		return err
+	}
+	args = slices.DeleteFunc(args, func(a string) bool { return a == "-" })
+	if name := o["u"]; name != "" {
+		args = append([]string{name}, args...)
+	}
+	if len(args) != 1 {
+		return Unknown("these arguments")
+	}
+	a, err := readAccounts(c)
+	if err != nil {
+		return err
+	}
+	user := a.find("passwd", args[0])
+	if len(user) < 4 {
+		return c.complain(1, "user %s does not exist", args[0])
+	}
+	gids, _ := a.groupsOf(user)
+	for clause := range strings.SplitSeq(o["c"], "&&") {
+		words := strings.Fields(clause)
+		if len(words) != 3 || words[0] != "test" || words[1] != "-O" && words[1] != "-G" || strings.ContainsAny(words[2], "'\"$`*?\\") {
+			return Unknown("a command as %s: %s", args[0], o["c"])
+		}
+		n, err := c.FS.Stat(words[2])
+		if err != nil || words[1] == "-O" && fmt.Sprint(n.UID) != user[2] || words[1] == "-G" && fmt.Sprint(n.GID) != gids[0] {
+			return Exit(1)
+		}
+	}
+	return nil
+}
+
+// busybox runs one of its applets. The links to it that --install makes are a
+// finalizer's.
+func busybox(c *Call) error {
+	if len(c.Args) < 2 {
+		return Unknown("no applet")
+	}
+	if c.Args[1] == "--install" {
+		return nil
+	}
+	if strings.HasPrefix(c.Args[1], "-") {
+		return Unknown("option %s", c.Args[1])
+	}
+	return c.Exec(c.Args[1:], c.Stdin, c.Stdout, c.Stderr, nil)
+}
