@@ -72,7 +72,7 @@ type Report struct {
 	Packages     []Package    `json:"packages"`
 	Scripts      []Script     `json:"brokenScripts"` // whose interpreter is not there
 
-	graph *resolve.Graph
+	tree *rootfs.Tree
 }
 
 // Run reads the image and reports. It is a function of in: neither the order
@@ -86,7 +86,7 @@ func Run(ctx context.Context, in Input) (*Report, error) {
 	if err := a.readAccounts(); err != nil {
 		return nil, err
 	}
-	r := &Report{Image: in.Image, Platform: in.Platform, Config: in.Config, graph: in.Graph}
+	r := &Report{Image: in.Image, Platform: in.Platform, Config: in.Config, tree: in.Tree}
 	for _, step := range []func(*Report) error{a.packages, a.distribution, a.programs, a.libraries, a.hardening, a.privileges, a.scripts} {
 		if err := step(r); err != nil {
 			return nil, err
@@ -112,6 +112,34 @@ type file struct {
 	*rootfs.Node
 	names []string // further paths of the same file: hard links, sorted
 	facts *facts
+}
+
+// A Source says where something came from.
+type Source struct {
+	Package string   `json:"package,omitempty"`
+	Why     []string `json:"why,omitempty"`    // the shortest chain from a want to the package
+	Origin  string   `json:"origin,omitempty"` // where no package brought it: files: image.yaml:12:5, layer 3
+}
+
+func (a *audit) source(n *rootfs.Node) Source {
+	if n.Package == "" {
+		return Source{Origin: n.Origin}
+	}
+	return Source{Package: n.Package, Why: a.chain(n.Package)}
+}
+
+// String is the source for people: from libc6, because python3 > libc6.
+func (s Source) String() string {
+	chain := Chain(s.Why)
+	switch {
+	case s.Package == "" && s.Origin == "":
+		return "of no package"
+	case s.Package == "":
+		return "of no package: " + s.Origin
+	case !strings.Contains(chain, " > "):
+		return "from " + s.Package
+	}
+	return "from " + s.Package + ", because " + chain
 }
 
 // chain is the shortest chain of packages from a want to pkg; nil if unknown.

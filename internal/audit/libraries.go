@@ -33,10 +33,9 @@ type Link struct {
 // A Missing library is one that an object needs and the dynamic linker does
 // not find.
 type Missing struct {
-	Name    string   `json:"name"`
-	Object  string   `json:"object"` // who needs it
-	Package string   `json:"package,omitempty"`
-	Why     []string `json:"why,omitempty"`
+	Name   string `json:"name"`
+	Object string `json:"object"` // who needs it
+	Source
 	// Elsewhere is a library of that name where Object does not look. A
 	// program that loads Object may have found it before.
 	Elsewhere string `json:"elsewhere,omitempty"`
@@ -398,7 +397,7 @@ func (s *resolution) miss(o *Object, name string, program *Object) {
 	if m, ok := s.missing[key]; ok && (m.Loader != "" || program == nil) {
 		return
 	}
-	m := Missing{Name: name, Object: o.Path, Package: o.Package, Why: s.chain(o.Package)}
+	m := Missing{Name: name, Object: o.Path, Source: s.source(s.Tree.Get(strings.TrimPrefix(o.Path, "/")))}
 	if program != nil {
 		m.Loader = program.Path
 	}

@@ -14,44 +14,40 @@ type Policy struct {
 
 // A Violation is something that a policy forbids.
 type Violation struct {
-	Rule    string   `json:"rule"`
-	Item    string   `json:"item"` // the file, or the package for unknown-scripts
-	Text    string   `json:"text"` // what is wrong with Item
-	Package string   `json:"package,omitempty"`
-	Why     []string `json:"why,omitempty"` // the chain that brought the package
-	Hint    string   `json:"hint"`          // the way out
+	Rule string `json:"rule"`
+	Item string `json:"item"` // the file, or the package for unknown-scripts
+	Text string `json:"text"` // what is wrong with Item
+	Source
+	Hint string `json:"hint"` // the way out
 
 	also []string
 }
 
 // String is the violation in one line: the file, what it is, who brought it.
 func (v Violation) String() string {
-	s := v.Item + ": " + v.Text
-	switch {
-	case v.Package == "":
-		return s + ", of no package"
-	case v.Item == v.Package:
-	default:
-		s += ", from package " + v.Package
+	if v.Item == v.Package && !strings.Contains(Chain(v.Why), " > ") {
+		return v.Item + ": " + v.Text
 	}
-	if chain := Chain(v.Why); strings.Contains(chain, " > ") {
-		s += " (" + chain + ")"
-	}
-	return s
+	return v.Item + ": " + v.Text + ", " + v.Source.String()
 }
 
 // Violations are what p forbids and the image has, in the order of p's rules
 // and the report's lists.
 func (r *Report) Violations(p Policy) []Violation {
 	list := []Violation{}
+	allowed := map[string]bool{}
+	for _, item := range p.Allow {
+		allowed[item] = true
+		if path, ok := strings.CutPrefix(item, "/"); ok { // /bin/su, where /bin is a link
+			allowed["/"+r.tree.Real(path)] = true
+		}
+	}
 	for _, rule := range p.Forbid {
 		for _, v := range r.breaches(rule) {
-			if slices.Contains(p.Allow, v.Item) || v.Package != "" && slices.Contains(p.Allow, v.Package) ||
-				slices.ContainsFunc(v.also, func(path string) bool { return slices.Contains(p.Allow, path) }) {
-				continue
+			if !slices.ContainsFunc(slices.Concat(v.also, []string{v.Item, v.Package}), func(item string) bool { return item != "" && allowed[item] }) {
+				v.Rule = rule
+				list = append(list, v)
 			}
-			v.Rule = rule
-			list = append(list, v)
 		}
 	}
 	return list
@@ -63,7 +59,7 @@ func (r *Report) breaches(rule string) (list []Violation) {
 	case "shell", "package-manager":
 		for _, p := range r.Programs {
 			if p.Kind == rule {
-				list = append(list, Violation{Item: p.Path, Text: p.describe(), Package: p.Package, Why: p.Why, Hint: wayOut(p.Path, p.Package, p.Why), also: p.Also})
+				list = append(list, Violation{Item: p.Path, Text: p.describe(), Source: p.Source, Hint: wayOut(p.Path, p.Source), also: p.Also})
 			}
 		}
 	case "set-uid":
@@ -73,20 +69,20 @@ func (r *Report) breaches(rule string) (list []Violation) {
 	case "unknown-scripts":
 		for _, p := range r.Packages {
 			if scripts := UnknownScripts(p); len(scripts) > 0 {
-				list = append(list, Violation{Item: p.Name, Text: "its scripts were not run: " + strings.Join(scripts, ", "), Package: p.Name, Why: p.Why,
+				list = append(list, Violation{Item: p.Name, Text: "its scripts were not run: " + strings.Join(scripts, ", "), Source: Source{Package: p.Name, Why: p.Why},
 					Hint: "do with files: what they would have done, and allow " + p.Name})
 			}
 		}
 	case "missing-interpreter":
 		for _, s := range r.Scripts {
-			list = append(list, Violation{Item: s.Path, Text: "wants " + s.Interpreter + ", which is not there", Package: s.Package, Why: s.Why,
+			list = append(list, Violation{Item: s.Path, Text: "wants " + s.Interpreter + ", which is not there", Source: s.Source,
 				Hint: "add a package that brings " + s.Interpreter + ", or remove: [" + s.Path + "]"})
 		}
 	case "missing-library":
 		for _, m := range r.Libraries.Missing {
 			if m.Broken() {
 				_, text, _ := strings.Cut(m.String(), " ")
-				list = append(list, Violation{Item: m.Object, Text: text, Package: m.Package, Why: m.Why,
+				list = append(list, Violation{Item: m.Object, Text: text, Source: m.Source,
 					Hint: "add a package that brings " + m.Name + ", or remove: [" + m.Object + "]"})
 			}
 		}
@@ -111,16 +107,16 @@ func (p Program) describe() string {
 
 func privileged(files []Privileged) (list []Violation) {
 	for _, f := range files {
-		list = append(list, Violation{Item: f.Path, Text: "is " + f.What + ", mode " + f.Mode, Package: f.Package, Why: f.Why, Hint: wayOut(f.Path, f.Package, f.Why)})
+		list = append(list, Violation{Item: f.Path, Text: "is " + f.What + ", mode " + f.Mode, Source: f.Source, Hint: wayOut(f.Path, f.Source)})
 	}
 	return list
 }
 
 // wayOut is what to write into the manifest.
-func wayOut(path, pkg string, why []string) string {
+func wayOut(path string, s Source) string {
 	out := fmt.Sprintf("remove: [%s], or policy.allow: [{item: %s, reason: ...}]", path, path)
-	if pkg != "" && strings.Contains(Chain(why), " > ") {
-		out = fmt.Sprintf("do without %s; or %s", pkg, out)
+	if strings.Contains(Chain(s.Why), " > ") {
+		out = fmt.Sprintf("do without %s; or %s", s.Package, out)
 	}
 	return out
 }

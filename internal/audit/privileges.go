@@ -27,11 +27,10 @@ type Privileges struct {
 
 // A Privileged is a file and why it is named.
 type Privileged struct {
-	Path    string   `json:"path"`
-	What    string   `json:"what"` // "set-uid root", "cap_net_raw=ep"
-	Mode    string   `json:"mode"`
-	Package string   `json:"package,omitempty"`
-	Why     []string `json:"why,omitempty"`
+	Path string `json:"path"`
+	What string `json:"what"` // "set-uid root", "cap_net_raw=ep"
+	Mode string `json:"mode"`
+	Source
 }
 
 // A User can log in: it has a shell that is there, or a password, or is
@@ -125,7 +124,7 @@ func (a *audit) privileges(r *Report) error {
 	*p = Privileges{SetID: []Privileged{}, Capabilities: []Privileged{}, WorldWritable: []Privileged{}, Devices: []Privileged{},
 		Secrets: []Privileged{}, Rules: []Privileged{}, Users: []User{}, Writable: []string{}}
 	add := func(list *[]Privileged, n *rootfs.Node, format string, args ...any) {
-		*list = append(*list, Privileged{"/" + n.Path, fmt.Sprintf(format, args...), modeString(n.Mode), n.Package, a.chain(n.Package)})
+		*list = append(*list, Privileged{"/" + n.Path, fmt.Sprintf(format, args...), modeString(n.Mode), a.source(n)})
 	}
 	for n := range a.Tree.All() {
 		if what := a.setID(n); what != "" {
@@ -176,9 +175,9 @@ func worldWritable(n *rootfs.Node) string {
 	switch {
 	case n.Mode&0o002 == 0:
 	case n.Type == rootfs.Dir && n.Mode&0o1000 == 0:
-		return "folder writable by everyone, not sticky"
+		return "a folder that everyone can write to, not sticky"
 	case n.Type == rootfs.Regular:
-		return "file writable by everyone"
+		return "a file that everyone can write to"
 	}
 	return ""
 }

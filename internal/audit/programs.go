@@ -20,8 +20,7 @@ type Program struct {
 	Also     []string `json:"also,omitempty"` // further paths that lead to it
 	Evidence string   `json:"evidence"`       // content, name, or applet of a file
 	Mode     string   `json:"mode"`
-	Package  string   `json:"package,omitempty"`
-	Why      []string `json:"why,omitempty"`
+	Source
 }
 
 // kinds in the order in which they matter.
@@ -101,7 +100,7 @@ func (a *audit) programs(r *Report) error {
 		if !ok {
 			continue
 		}
-		p.Path, p.Mode, p.Package, p.Why = "/"+f.Path, modeString(f.Mode), f.Package, a.chain(f.Package)
+		p.Path, p.Mode, p.Source = "/"+f.Path, modeString(f.Mode), a.source(f.Node)
 		applets := map[string]*Program{}
 		for _, n := range names[1:] {
 			kind, name := kindOf(path.Base(n))
@@ -112,7 +111,7 @@ func (a *audit) programs(r *Report) error {
 				continue
 			}
 			if applets[name] == nil {
-				applets[name] = &Program{Kind: kind, Name: name, Path: "/" + n, Evidence: "applet of /" + f.Path, Mode: p.Mode, Package: p.Package, Why: p.Why}
+				applets[name] = &Program{Kind: kind, Name: name, Path: "/" + n, Evidence: "applet of /" + f.Path, Mode: p.Mode, Source: p.Source}
 				continue
 			}
 			applets[name].Also = append(applets[name].Also, "/"+n)
@@ -191,11 +190,10 @@ func modeString(m uint16) string {
 
 // A Script is an executable text whose interpreter is missing.
 type Script struct {
-	Path        string   `json:"path"`
-	Interpreter string   `json:"interpreter"`
-	Package     string   `json:"package,omitempty"`
-	Why         []string `json:"why,omitempty"`
-	Object      bool     `json:"elf,omitempty"` // it is no script: its dynamic linker is missing
+	Path        string `json:"path"`
+	Interpreter string `json:"interpreter"`
+	Source
+	Object bool `json:"elf,omitempty"` // it is no script: its dynamic linker is missing
 }
 
 // scripts finds what cannot start because what would run it is not there.
@@ -212,7 +210,7 @@ func (a *audit) scripts(r *Report) error {
 		if interpreter == "" || a.starts(interpreter) {
 			continue
 		}
-		r.Scripts = append(r.Scripts, Script{Path: "/" + f.Path, Interpreter: interpreter, Package: f.Package, Why: a.chain(f.Package), Object: elf})
+		r.Scripts = append(r.Scripts, Script{Path: "/" + f.Path, Interpreter: interpreter, Source: a.source(f.Node), Object: elf})
 	}
 	return nil
 }

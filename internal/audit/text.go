@@ -145,23 +145,12 @@ func (t *writer) programs(kind string, list []Program) {
 		if len(p.Also) > 0 {
 			also = "also " + abridged(p.Also, 4)
 		}
-		rows = append(rows, []string{p.Path, name, from(p.Package, p.Why), also})
+		rows = append(rows, []string{p.Path, name, p.Source.String(), also})
 	}
 	if kind == "shell" && rows == nil {
 		t.line("\nNo shell.")
 	}
 	t.section(fmt.Sprintf("%s (%d)", headings[kind], len(rows)), rows)
-}
-
-// from says which package brought something, for whose sake.
-func from(pkg string, why []string) string {
-	switch {
-	case pkg == "":
-		return "of no package"
-	case len(why) <= 2 && !strings.Contains(Chain(why), " > "):
-		return "from " + pkg
-	}
-	return "from " + pkg + ", because " + Chain(why)
 }
 
 // Chain is a chain of packages as text. The want at its head stands for
@@ -183,7 +172,7 @@ func (t *writer) privileges(p *Privileges) {
 	} {
 		var rows [][]string
 		for _, f := range part.list {
-			rows = append(rows, []string{f.Path, f.Mode, f.What, from(f.Package, f.Why)})
+			rows = append(rows, []string{f.Path, f.Mode, f.What, f.Source.String()})
 		}
 		t.section(fmt.Sprintf("%s (%d)", part.heading, len(rows)), rows)
 	}
@@ -202,7 +191,7 @@ func (t *writer) privileges(p *Privileges) {
 func (t *writer) libraries(l *Libraries) {
 	var rows [][]string
 	for _, m := range l.Missing {
-		rows = append(rows, []string{m.Name, "needed by " + m.Object, from(m.Package, m.Why), onlyAt(m.Elsewhere)})
+		rows = append(rows, []string{m.Name, "needed by " + m.Object, m.Source.String(), onlyAt(m.Elsewhere)})
 	}
 	libraries := 0
 	for _, o := range l.Objects {
@@ -217,9 +206,9 @@ func (t *writer) libraries(l *Libraries) {
 		case i.Family != "":
 			continue
 		case len(i.NamedBy) > 0:
-			named = append(named, []string{i.Path, size(i.Size), "named by " + abridged(i.NamedBy, 3), from(i.Package, nil)})
+			named = append(named, []string{i.Path, size(i.Size), "named by " + abridged(i.NamedBy, 3), Source{Package: i.Package}.String()})
 		default:
-			idle = append(idle, []string{i.Path, size(i.Size), from(i.Package, nil)})
+			idle = append(idle, []string{i.Path, size(i.Size), Source{Package: i.Package}.String()})
 		}
 	}
 	t.section(fmt.Sprintf("Libraries that nothing links to or names (%d)", len(idle)), idle)
@@ -260,7 +249,7 @@ func familyRows(list []Idle) [][]string {
 func (t *writer) broken(list []Script) {
 	var rows [][]string
 	for _, s := range list {
-		rows = append(rows, []string{s.Path, "wants " + s.Interpreter, from(s.Package, s.Why)})
+		rows = append(rows, []string{s.Path, "wants " + s.Interpreter, s.Source.String()})
 	}
 	t.section(fmt.Sprintf("Without an interpreter (%d)", len(rows)), rows)
 }

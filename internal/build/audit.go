@@ -36,9 +36,17 @@ func AuditInput(env Env, img *manifest.Image, lock *resolve.Lock, b Built) audit
 	return in
 }
 
-// notRun are the scripts of a package that would have run when it was
-// installed, and of which nobody knows what they would have done.
-func (b Built) notRun(p *rootfs.Package) []string { return p.Scripts }
+// notRun are the scripts of a package that could not be interpreted, each with
+// the reason: nobody knows what they would have done.
+func (b Built) notRun(p *rootfs.Package) []string {
+	var list []string
+	for _, e := range b.Ledger.Unknown() {
+		if e.Package == p.Name {
+			list = append(list, e.Script+" ("+e.Reason+")")
+		}
+	}
+	return list
+}
 
 // Policy is the part of a manifest's policy that an audit judges.
 func Policy(p manifest.Policy) audit.Policy {
@@ -52,8 +60,8 @@ func Policy(p manifest.Policy) audit.Policy {
 	return out
 }
 
-// forbiddenIn evaluates the manifest's policy over the finished tree.
-func forbiddenIn(ctx context.Context, env Env, img *manifest.Image, lock *resolve.Lock, b Built) error {
+// permitted refuses a finished tree that the manifest's policy forbids.
+func permitted(ctx context.Context, env Env, img *manifest.Image, lock *resolve.Lock, b Built) error {
 	if len(img.Policy.Forbid) == 0 {
 		return nil
 	}
@@ -64,8 +72,33 @@ func forbiddenIn(ctx context.Context, env Env, img *manifest.Image, lock *resolv
 	return PolicyError(img.Policy, b.Platform.String(), r.Violations(Policy(img.Policy)))
 }
 
-// PolicyError is the refusal of an image for all that breaks its policy: a
-// line each with the place of the rule, and the way out. It is nil where
+// A Refusal is all that breaks a policy in an image.
+type Refusal struct {
+	Image    string // or the platform
+	Breaches []Breach
+}
+
+// A Breach is a violation, and where the rule stands that it violates.
+type Breach struct {
+	Pos manifest.Pos
+	audit.Violation
+}
+
+// Error is a line for each breach, and the way out.
+func (r *Refusal) Error() string {
+	var text strings.Builder
+	noun := "things"
+	if len(r.Breaches) == 1 {
+		noun = "thing"
+	}
+	fmt.Fprintf(&text, "policy: %s has %d %s that it forbids", r.Image, len(r.Breaches), noun)
+	for _, b := range r.Breaches {
+		fmt.Fprintf(&text, "\n%s: forbid %s: %s\n\thint: %s", b.Pos, b.Rule, b.Violation, b.Hint)
+	}
+	return text.String()
+}
+
+// PolicyError is the refusal of an image for what breaks its policy; nil where
 // nothing does.
 func PolicyError(p manifest.Policy, image string, broken []audit.Violation) error {
 	if len(broken) == 0 {
@@ -75,13 +108,9 @@ func PolicyError(p manifest.Policy, image string, broken []audit.Violation) erro
 	for _, f := range p.Forbid {
 		rules[f.Text] = f.Pos
 	}
-	var text strings.Builder
+	r := &Refusal{Image: image}
 	for _, v := range broken {
-		fmt.Fprintf(&text, "\n\t%s: forbid %s: %s\n\t\thint: %s", rules[v.Rule], v.Rule, v, v.Hint)
+		r.Breaches = append(r.Breaches, Breach{rules[v.Rule], v})
 	}
-	noun := "things"
-	if len(broken) == 1 {
-		noun = "thing"
-	}
-	return fault.New(fault.Policy, "policy: %s has %d %s that it forbids%s", image, len(broken), noun, text.String())
+	return fault.New(fault.Policy, "%w", r)
 }

@@ -40,9 +40,6 @@ func Images(ctx context.Context, env Env, img *manifest.Image, lock *resolve.Loc
 	if err != nil {
 		return nil, err
 	}
-	if err := supported(img); err != nil {
-		return nil, err
-	}
 	extra, err := entries(ctx, env, img)
 	if err != nil {
 		return nil, err
@@ -90,7 +87,7 @@ func image(ctx context.Context, env Env, img *manifest.Image, lock *resolve.Lock
 		return b, err
 	}
 	b.Notes = append(b.Notes, b.passedOver()...)
-	if err := permitted(img, b); err != nil {
+	if err := permitted(ctx, env, img, lock, b); err != nil {
 		return b, err
 	}
 	layers, err := layersOf(ctx, env, img, lock, b)
@@ -189,22 +186,6 @@ func conventions(f format.Format) rootfs.Conventions {
 		return nil
 	}
 	return f
-}
-
-// supported refuses what the manifest may say and this version cannot do:
-// ignoring it would be worse.
-func supported(img *manifest.Image) error {
-	var errs manifest.Errors
-	for _, a := range img.Policy.Forbid {
-		if a.Text == "unknown-scripts" {
-			continue
-		}
-		errs = append(errs, a.Pos.Errorf("policy: forbid %s: not built yet", a.Text))
-	}
-	if errs != nil {
-		return errs
-	}
-	return nil
 }
 
 // Index puts the images of all platforms under one digest.

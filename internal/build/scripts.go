@@ -3,10 +3,8 @@ package build
 import (
 	"context"
 
-	"compose/internal/fault"
 	"compose/internal/format"
 	"compose/internal/script"
-	"compose/manifest"
 	"compose/resolve"
 	"compose/rootfs"
 )
@@ -33,29 +31,4 @@ func configure(ctx context.Context, env Env, lock *resolve.Lock, f format.Format
 		}
 		return nil
 	}
-}
-
-// permitted refuses an image that the manifest's policy does not allow.
-func permitted(img *manifest.Image, b Built) error {
-	for _, a := range img.Policy.Forbid {
-		if a.Text != "unknown-scripts" {
-			continue
-		}
-		for _, e := range b.Ledger.Unknown() {
-			if !allowed(img, e.Package) {
-				return &PosError{Pos: a.Pos, Err: fault.New(fault.Policy, "policy: forbid unknown-scripts: %s", e)}
-			}
-		}
-	}
-	return nil
-}
-
-// allowed reports whether policy.allow names the item.
-func allowed(img *manifest.Image, item string) bool {
-	for _, a := range img.Policy.Allow {
-		if a.Item == item {
-			return true
-		}
-	}
-	return false
 }
