@@ -60,6 +60,7 @@ var all = []finalizer{
 	machineID,
 	certificates,
 	keystore, // of what certificates made
+	mime,
 	loaders,
 	ldconfig,
 }
