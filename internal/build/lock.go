@@ -32,11 +32,13 @@ func Lock(ctx context.Context, env Env, img *manifest.Image, choices []Choice, p
 		Format:     img.Format(),
 		Platforms:  []resolve.LockedPlatform{},
 	}
-	for _, c := range choices {
-		p, err := lockPlatform(ctx, env, f, c)
+	packages := make([][]*rootfs.Package, len(choices))
+	for i, c := range choices {
+		p, opened, err := lockPlatform(ctx, env, f, c)
 		if err != nil {
 			return nil, err
 		}
+		packages[i] = opened
 		for _, k := range p.Packages {
 			lock.Epoch = max(lock.Epoch, k.BuildTime)
 		}
@@ -49,10 +51,15 @@ func Lock(ctx context.Context, env Env, img *manifest.Image, choices []Choice, p
 	if lock.Users, lock.Groups, err = rootfs.Numbers(users, groups, previous.Users, previous.Groups); err != nil {
 		return nil, fault.New(fault.Usage, "%s: %w", img.File, err)
 	}
+	for i, c := range choices {
+		if err := numberAccounts(ctx, env, img, lock, previous, f, c.Universe.Arch, packages[i]); err != nil {
+			return nil, err
+		}
+	}
 	return lock, nil
 }
 
-func lockPlatform(ctx context.Context, env Env, f format.Format, c Choice) (resolve.LockedPlatform, error) {
+func lockPlatform(ctx context.Context, env Env, f format.Format, c Choice) (resolve.LockedPlatform, []*rootfs.Package, error) {
 	p := resolve.LockedPlatform{
 		Platform:     c.Platform.String(),
 		Repositories: []resolve.LockedRepository{},
@@ -69,13 +76,13 @@ func lockPlatform(ctx context.Context, env Env, f format.Format, c Choice) (reso
 	}
 	packages, err := open(ctx, env, f, files)
 	if err != nil {
-		return p, err
+		return p, nil, err
 	}
 	for i := range files {
 		files[i].locked.BuildTime = cmp.Or(files[i].locked.BuildTime, packages[i].BuildTime)
 		p.Packages = append(p.Packages, files[i].locked)
 	}
-	return p, nil
+	return p, packages, nil
 }
 
 // locked is the lock's entry for a chosen package, as far as the index knows
