@@ -60,7 +60,7 @@ func (a *app) command() *cobra.Command {
 	f.StringVar(&a.project, "project", "", "folder that the manifest's paths stay within (default: the nearest above it with .git, or its own)")
 
 	root.AddCommand(
-		a.buildCommand(), a.lockCommand(), a.resolveCommand(), a.whyCommand(), a.treeCommand(), a.auditCommand(),
+		a.buildCommand(), a.lockCommand(), a.resolveCommand(), a.whyCommand(), a.treeCommand(), a.auditCommand(), a.diffCommand(),
 		a.keygenCommand(), a.signCommand(), a.verifyCommand(),
 		a.initCommand(), a.schemaCommand(), a.cacheCommand(), a.versionCommand(),
 	)
