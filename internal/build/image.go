@@ -3,6 +3,8 @@ package build
 import (
 	"cmp"
 	"context"
+	"errors"
+	"io/fs"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -74,7 +76,9 @@ func image(ctx context.Context, env Env, img *manifest.Image, lock *resolve.Lock
 	if err != nil {
 		return b, err
 	}
-	if b.Packages, err = open(ctx, env, f, files); err != nil {
+	if b.Packages, err = open(ctx, env, f, files); errors.Is(err, fs.ErrNotExist) && fault.Of(err) == fault.Transfer {
+		return b, fault.New(fault.Transfer, "%w\nhint: a mirror drops what was superseded; compose lock --update takes what it has now", err)
+	} else if err != nil {
 		return b, err
 	}
 	for i := range files {
