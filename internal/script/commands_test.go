@@ -105,3 +105,19 @@ y/'; echo 'ab cd' | sed 's/\w\+/\u&/g'; echo abc | sed 's/.*/\U&/'; echo a | sed
 
 func TestCommands(t *testing.T)            { interpreted(t, commandRules) }
 func TestCommandsAgainstHost(t *testing.T) { byDash(t, commandRules) }
+
+// awkRules are those of awk, which the host may have as mawk or gawk.
+var awkRules = []rule{
+	{"awk patterns", `printf 'a 1\nb 2\nc 3\n' > f; awk '/b/' f; awk '$2 > 2' f; awk '/a/,/b/' f; awk 'NR==2{print $1}' f; awk '!/a/ && $1 != "c"' f; awk '{print $2}' f | head -n 1; awk 'END{print NR}' f`, "b 2\nc 3\na 1\nb 2\nb\nb 2\n1\n3\n"},
+	{"awk fields", `echo 'a:b::d' | awk -F: '{print $2, $4, NF, "<" $3 ">"}'; echo '  a   b ' | awk '{print $1 "-" $2, NF; $2 = "x"; print}'; echo 'a, b,c' | awk -F', *' '{print $2 $3}'; echo 'a b' | awk '{$4 = "d"; print; print NF}'; echo 'a b c' | awk '{print $NF, $(NF-1)}'; echo 'a b c' | awk '{NF = 2; print}'; printf 'a\tb c\n' | awk -F'\t' '{print $2}'`, "b d 4 <>\na-b 2\na x\nbc\na b  d\n4\nc b\na b\nb c\n"},
+	{"awk BEGIN and variables", `awk 'BEGIN { x = 3; y = x * 2 + 1; print y, y % 4, 7 / 2, 2 ^ 3, -x; print x "" y; exit 4 }'; echo $?; awk -v n=5 'BEGIN { print n + 1 }'; awk 'BEGIN { OFS = "-"; print 1, 2; printf "%s %d\n", "a", 3.9 }'; awk 'BEGIN { print length("abc"), substr("hello", 2, 3), index("abc", "c"), toupper("a"), tolower("B"), int(3.7) }'`, "7 3 3.5 8 -3\n37\n4\n6\n1-2\na 3\n3 ell 3 A b 3\n"},
+	{"awk control", `seq 5 | awk '{ if ($1 % 2) s += $1; else t += $1 } END { print s, t }'; awk 'BEGIN { for (i = 0; i < 3; i++) { if (i == 1) continue; print i }; while (j < 2) j++; print j }'; seq 3 | awk '$1 == 2 { next } { print }'; seq 9 | awk '{ print; if (NR == 2) exit }'; awk 'BEGIN { x = 1; if (x) { print "y" }
+else print "n" }'; awk 'BEGIN { for (;;) { if (++n > 3) break }; print n; print (n > 2 ? "big" : "small") }'`, "9 6\n0\n2\n2\n1\n3\n1\n2\ny\n4\nbig\n"},
+	{"awk arrays", `printf 'a\nb\na\n' | awk '{ c[$1]++ } END { print c["a"], c["b"]; for (k in c) n++; print n; if ("a" in c) print "in"; delete c["a"]; if (!("a" in c)) print "out" }'; awk 'BEGIN { n = split("x:y:z", a, ":"); print n, a[1], a[3]; a[1, 2] = 5; print a[1, 2] }'; printf 'b\na\nb\n' | awk '!seen[$0]++'`, "2 1\n2\nin\nout\n3 x z\n5\nb\na\n"},
+	{"awk sub, gsub and match", `echo 'LANG="de"' | awk '/^LANG=/ {gsub("\"", ""); sub("LANG=", ""); lang=$0;} END {print lang}'; echo aaa | awk '{ n = gsub(/a/, "[&]"); print n, $0 }'; echo 'a b' | awk '{ sub(/b/, "\\&", $2); print }'; awk 'BEGIN { if (match("foobar", /o+/)) print RSTART, RLENGTH; print "abc" ~ /^a.c$/, "abc" ~ "x" }'; echo 'p/q' | awk '{ sub(/\//, "-"); print }'`, "de\n3 [a][a][a]\na &\n2 2\n1 0\np-q\n"},
+	{"awk compares", `printf '10\n9\n' | awk '$1 > 9'; awk 'BEGIN { print ("10" < "9"), (10 < 9), ("a" < "b") }'; echo '1.0 1' | awk '{ print ($1 == $2) }'; echo 'x' | awk '{ print ($2 == "") }'; awk 'BEGIN { print 1==1, !0, !"", 1 && 0, 0 || 2 }'`, "10\n1 0 1\n1\n1\n1 1 1 0 1\n"},
+	{"awk over a status file", `printf 'Package: a\nStatus: install ok installed\nDepends: x, erlang-base\n\nPackage: b\nStatus: deinstall ok config-files\nDepends: erlang\n' | awk '{if ($1 ~ /^Package:/) {package=$2;inst=0} else if ($0 ~ /^Status:.* installed$/) {inst=1} else if ((inst==1) && ($0 ~ /^Depends:.* erlang/)) {print package}}'; printf '15 a\n17 b\n' | awk '/^17 / { print $2 }'; printf 'a b\nc\n\nd\n' | awk 'BEGIN { RS = "" } { print NR ": " $1 }'`, "a\nb\n1: a\n2: d\n"},
+}
+
+func TestAwk(t *testing.T)            { interpreted(t, awkRules) }
+func TestAwkAgainstHost(t *testing.T) { byDash(t, awkRules) }
