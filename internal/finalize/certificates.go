@@ -92,37 +92,45 @@ func (s *trustStore) run() error {
 }
 
 // selected gives the distribution's certificates that are trusted, and writes
-// the list of them where there is none.
+// the list of them where there is none. One that a script made and that
+// selects nothing at all is none: the question behind it has no answer in an
+// image.
 func (s *trustStore) selected() ([]string, error) {
 	list, err := s.text(certsList)
 	if err != nil {
 		return nil, err
 	}
-	var chosen []string
-	named := false
-	for line := range strings.Lines(string(list)) {
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		named = true
-		switch {
-		case line[0] == '!':
-		case !isFile(s.Tree, distributed+"/"+line):
-			s.odd("/%s: names %q, which is not there", certsList, line)
-		default:
-			chosen = append(chosen, distributed+"/"+line)
-		}
-	}
-	if named {
+	chosen, comments, ok := s.choice(list)
+	if ok && (len(chosen) > 0 || !strings.HasPrefix(s.Tree.Lookup(certsList).Origin, "script:")) {
 		return chosen, nil
 	}
 	chosen = s.find(distributed)
-	var text strings.Builder
 	for _, file := range chosen {
-		text.WriteString(strings.TrimPrefix(file, distributed+"/") + "\n")
+		comments += strings.TrimPrefix(file, distributed+"/") + "\n"
 	}
-	return chosen, s.file(certsList, 0o644, append(list, text.String()...))
+	return chosen, s.file(certsList, 0o644, []byte(comments))
+}
+
+// choice is what a list selects, and its comments; ok says whether it names
+// any certificate.
+func (s *trustStore) choice(list []byte) (chosen []string, comments string, ok bool) {
+	for line := range strings.Lines(string(list)) {
+		name := strings.TrimSpace(line)
+		switch {
+		case name == "":
+			continue
+		case name[0] == '#':
+			comments += line
+			continue
+		case name[0] == '!':
+		case !isFile(s.Tree, distributed+"/"+name):
+			s.odd("/%s: names %q, which is not there", certsList, name)
+		default:
+			chosen = append(chosen, distributed+"/"+name)
+		}
+		ok = true
+	}
+	return chosen, comments, ok
 }
 
 // local lists the certificates of the administrator, sorted.

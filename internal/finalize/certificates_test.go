@@ -23,6 +23,25 @@ func certificate(subject string, serial int) file {
 	return file{data: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
 }
 
+// A list of a script's that selects nothing is made anew, one of the manifest's
+// holds.
+func TestListThatSelectsNothing(t *testing.T) {
+	for origin, want := range map[string]string{
+		"script: ca-certificates postinst": "# by a script\na.crt\n",
+		"files: image.yaml:3:5":            "# by a script\n!a.crt\n!${enable_crts}\n",
+	} {
+		in := inputOf(t, map[string]file{"usr/share/ca-certificates/a.crt": certificate("a", 1), certsList: text("# by a script\n!a.crt\n!${enable_crts}\n")})
+		in.Tree.Get(certsList).Origin = origin
+		run(t, in)
+		if got := read(t, in, certsList); got != want {
+			t.Errorf("%s: the list is %q, want %q", origin, got, want)
+		}
+		if trusted := in.Tree.Get("etc/ssl/certs/a.pem") != nil; trusted != strings.HasPrefix(origin, "script:") {
+			t.Errorf("%s: trusted is %v", origin, trusted)
+		}
+	}
+}
+
 func TestCertificates(t *testing.T) {
 	a, b := certificate("a", 1), certificate("b", 1)
 	both := file{data: append(append([]byte{}, a.data...), b.data...)}
