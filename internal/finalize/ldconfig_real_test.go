@@ -28,12 +28,19 @@ func TestOddLibrariesAreWhatTheRealLdconfigMakesOfThem(t *testing.T) {
 // aside is what ldconfig makes to be faster the next time.
 var aside = []string{"var/cache/ldconfig"}
 
-func BenchmarkLdconfig(b *testing.B) {
-	in := debian(b, "base-files", "libc-bin", "libgtk-3-0t64")
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := finalize.Run(context.Background(), in); err != nil {
-			b.Fatal(err)
-		}
+func BenchmarkRun(b *testing.B) {
+	for name, packages := range map[string][]string{
+		"gtk":          {"base-files", "libc-bin", "libgtk-3-0t64"},
+		"certificates": {"base-files", "ca-certificates"},
+	} {
+		b.Run(name, func(b *testing.B) {
+			in := debian(b, packages...)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := finalize.Run(context.Background(), in); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
