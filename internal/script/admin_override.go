@@ -110,15 +110,21 @@ func statoverride(c *Call) error {
 		}
 	}
 	lines = append(lines, fmt.Sprintf("%s %s %o %s", args[0], args[1], mode, p))
-	slices.SortStableFunc(lines, func(x, y string) int { return bin(x) - bin(y) })
+	slices.SortStableFunc(lines, func(x, y string) int { return bin(overridden(x)) - bin(overridden(y)) })
 	return writeDpkgFile(c, "statoverride", lines)
 }
 
-// bin is the place of a line's path in dpkg's table (lib/dpkg/fsys-hash.c).
-func bin(line string) int {
+// overridden is the path in a line of statoverride.
+func overridden(line string) string {
 	f := strings.SplitN(line, " ", 4)
+	return f[len(f)-1]
+}
+
+// bin is the place of a path in dpkg's table (lib/dpkg/fsys-hash.c), in whose
+// order it writes its files.
+func bin(path string) int {
 	h := fnv.New32a()
-	h.Write([]byte(strings.TrimPrefix(f[len(f)-1], "/")))
+	h.Write([]byte(strings.TrimPrefix(path, "/")))
 	return int(h.Sum32() % 262139)
 }
 
@@ -150,8 +156,8 @@ func globMatch(pattern, s string) bool {
 // A diversion sends the files of all packages but one elsewhere.
 type diversion struct{ from, to, pkg string }
 
-// divert is dpkg-divert(1). Its file has three lines for each diversion, the
-// newest first.
+// divert is dpkg-divert(1). Its file has three lines for each diversion, in
+// the order of dpkg's table of names.
 func divert(c *Call) error {
 	o, args, err := getopt(c.Args[1:], "add remove list listpackage= truename= divert= package= local rename no-rename quiet test")
 	if err != nil {
@@ -276,6 +282,7 @@ func undivert(c *Call, list []diversion, want diversion, o options) error {
 }
 
 func writeDiversions(c *Call, list []diversion) error {
+	slices.SortStableFunc(list, func(a, b diversion) int { return bin(a.from) - bin(b.from) })
 	var lines []string
 	for _, d := range list {
 		lines = append(lines, d.from, d.to, d.pkg)
