@@ -164,6 +164,7 @@ type source struct {
 	ref      cas.Ref
 	head     []byte
 	r        io.ReadCloser // stands behind head
+	far      int           // parts that were read beyond head
 	err      error         // the store's
 }
 
@@ -191,8 +192,11 @@ func (s *source) begin(x *examiner, n int64) ([]byte, error) {
 	return s.head, s.err
 }
 
-// maxPart is how long a part of a file may be, in bytes.
-const maxPart = 32 << 20
+// Limits of the parts of a file that are asked for.
+const (
+	maxPart = 32 << 20 // length, in bytes
+	maxFar  = 16       // beyond head: each reads the file from its beginning
+)
 
 // at gives n bytes at off. They may be part of head.
 func (s *source) at(off, n uint64) ([]byte, error) {
@@ -202,6 +206,9 @@ func (s *source) at(off, n uint64) ([]byte, error) {
 	}
 	if off+n <= uint64(len(s.head)) {
 		return s.head[off : off+n], nil
+	}
+	if s.far++; s.far > maxFar {
+		return nil, errELF
 	}
 	r, err := s.contents.Open(s.ref)
 	if err != nil {
@@ -257,6 +264,8 @@ func (c *scanner) window(w []byte, last bool) {
 	}
 }
 
+const maxName = 200 // of a library, in bytes; less than windows overlap
+
 // names collects the names of libraries: strings that end in .so or .so.N,
 // with or without a folder before them.
 func (c *scanner) names(w []byte, last bool) {
@@ -276,7 +285,7 @@ func (c *scanner) names(w []byte, last bool) {
 			continue // goes on in the next window, or is part of a text
 		}
 		start := dot
-		for start > 0 && nameByte(w[start-1]) {
+		for start > max(0, dot-maxName) && nameByte(w[start-1]) {
 			start--
 		}
 		name := string(w[start:end])
@@ -314,7 +323,7 @@ func secret(head []byte) string {
 		if i < 0 {
 			return ""
 		}
-		line, body, _ := bytes.Cut(rest[i+len(begin):], []byte("\n"))
+		line, body, _ := bytes.Cut(rest[i+len(begin):min(len(rest), i+2048)], []byte("\n"))
 		kind, isKey := strings.CutSuffix(strings.TrimRight(string(line), "\r "), "-----")
 		if isKey && strings.Contains(kind, "PRIVATE KEY") && (i == 0 || rest[i-1] == '\n') && keyBody(body) {
 			return kind

@@ -84,6 +84,7 @@ const (
 	maxNote     = 64 << 10
 	maxNeeded   = 4096
 	maxInterp   = 4096
+	maxString   = 4096
 )
 
 var machines = map[uint16]string{
@@ -299,7 +300,7 @@ func (e *elfReader) strings(strtab, strsz uint64, names map[uint64][]uint64) err
 		if at >= uint64(len(table)) {
 			return ""
 		}
-		b, _, _ := bytes.Cut(table[at:], []byte{0})
+		b, _, _ := bytes.Cut(table[at:min(uint64(len(table)), at+maxString)], []byte{0})
 		return string(b)
 	}
 	for _, at := range names[dtNeeded] {

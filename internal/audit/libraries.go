@@ -424,7 +424,7 @@ var families = []struct {
 	{"character sets (gconv)", regexp.MustCompile(`/gconv/`)},
 	{"authentication (pam)", regexp.MustCompile(`/security/pam_|/pam_[a-z0-9_]+\.so$`)},
 	{"python module", regexp.MustCompile(`/python[0-9.]*/|/(site|dist)-packages/`)},
-	{"perl module", regexp.MustCompile(`/perl[0-9-]*/`)},
+	{"perl module", regexp.MustCompile(`/perl[0-9]*(-base)?/`)},
 	{"ruby module", regexp.MustCompile(`/ruby/`)},
 	{"lua module", regexp.MustCompile(`/lua/`)},
 	{"tcl module", regexp.MustCompile(`/tcl`)},
