@@ -27,7 +27,7 @@ func init() {
 		"[": (*shell).test, "test": (*shell).test, "true": (*shell).yes, "false": (*shell).no, "cd": (*shell).cd, "pwd": (*shell).pwd,
 		"command": (*shell).commandCommand, "type": (*shell).typeCommand, "local": (*shell).local, "read": (*shell).read,
 		"getopts": (*shell).getoptsCommand, "umask": (*shell).umaskCommand, "hash": (*shell).yes, "ulimit": (*shell).yes,
-		"wait": (*shell).yes, "alias": (*shell).refuse, "unalias": (*shell).yes, "kill": (*shell).refuse, "jobs": (*shell).yes,
+		"wait": (*shell).yes, "alias": (*shell).alias, "unalias": (*shell).refuse, "kill": (*shell).refuse, "jobs": (*shell).yes,
 		"bg": (*shell).refuse, "fg": (*shell).refuse, "shopt": (*shell).yes,
 	}
 }
@@ -743,4 +743,52 @@ func (s *shell) getoptsDone(name string, index int) error {
 	}
 	s.status = 1
 	return s.set(name, "?", false)
+}
+
+// An alias is a simple command that another word stands for.
+type alias struct {
+	call   *syntax.CallExpr
+	source string
+	line   uint // an alias counts in what is read after it
+}
+
+func (s *shell) alias(args []string) error {
+	for _, a := range args[1:] {
+		name, text, ok := strings.Cut(a, "=")
+		if !ok {
+			return s.unknown("alias %s", a)
+		}
+		stmts, err := s.parse(text)
+		if err != nil {
+			return err
+		}
+		if len(stmts) != 1 || stmts[0].Negated || len(stmts[0].Redirs) > 0 {
+			return s.unknown("alias %s", a)
+		}
+		call, ok := stmts[0].Cmd.(*syntax.CallExpr)
+		if !ok || len(call.Args) == 0 || strings.HasSuffix(text, " ") {
+			return s.unknown("alias %s", a)
+		}
+		s.aliases[name] = alias{call, s.source, s.line}
+	}
+	s.status = 0
+	return nil
+}
+
+// unalias puts what an alias stands for in place of a command's first word.
+func (s *shell) unalias(call *syntax.CallExpr) (*syntax.CallExpr, error) {
+	if len(s.aliases) == 0 || len(call.Args) == 0 {
+		return call, nil
+	}
+	a, ok := s.aliases[call.Args[0].Lit()]
+	if !ok || a.source != s.source {
+		return call, nil
+	}
+	if call.Pos().Line() <= a.line {
+		return nil, s.unknown("an alias that may not count yet")
+	}
+	return &syntax.CallExpr{
+		Assigns: slices.Concat(call.Assigns, a.call.Assigns),
+		Args:    slices.Concat(a.call.Args, call.Args[1:]),
+	}, nil
 }

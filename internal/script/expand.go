@@ -3,6 +3,7 @@ package script
 import (
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"mvdan.cc/sh/v3/syntax"
 )
@@ -15,6 +16,7 @@ type expandedField struct {
 }
 
 func (f *expandedField) add(text string, quoted bool) {
+	text = showBytes(text)
 	f.text.WriteString(text)
 	if quoted {
 		text = quoteMeta(text)
@@ -49,7 +51,7 @@ func (s *shell) fields(words ...*syntax.Word) ([]string, error) {
 	var list []string
 	for _, w := range words {
 		if lit := w.Lit(); lit != "" && !strings.ContainsAny(lit, `\~*?[`) {
-			list = append(list, lit)
+			list = append(list, showBytes(lit))
 			continue
 		}
 		x := &expansion{s: s, split: true, cur: &expandedField{}}
@@ -66,6 +68,13 @@ func (s *shell) fields(words ...*syntax.Word) ([]string, error) {
 			}
 			list = append(list, f.text.String())
 		}
+	}
+	size := 0
+	for _, w := range list {
+		size += len(w) + 8
+	}
+	if size > maxValue {
+		return nil, s.unknown("more than %d bytes of words", maxValue)
 	}
 	return list, nil
 }
@@ -557,4 +566,39 @@ func longest(pattern, text string) int {
 		}
 	}
 	return 0
+}
+
+// The parser takes UTF-8 only. While it reads, bytes that are none stand as
+// characters of a private plane that no script has.
+const hidden = 0x10ff00
+
+func hideBytes(text string) string {
+	if utf8.ValidString(text) {
+		return text
+	}
+	var b strings.Builder
+	for i := 0; i < len(text); {
+		r, n := utf8.DecodeRuneInString(text[i:])
+		if r == utf8.RuneError && n == 1 {
+			r = hidden + rune(text[i])
+		}
+		b.WriteRune(r)
+		i += n
+	}
+	return b.String()
+}
+
+func showBytes(text string) string {
+	if !strings.Contains(text, "\xf4\x8f\xbe") && !strings.Contains(text, "\xf4\x8f\xbf") {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if r >= hidden+0x80 && r <= hidden+0xff {
+			b.WriteByte(byte(r - hidden))
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }

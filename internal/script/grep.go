@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"io"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,7 +67,7 @@ func grep(c *Call) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"Z", "z", "A", "B", "C", "P", "file"} {
+	for _, name := range []string{"Z", "z", "A", "B", "C", "file"} {
 		if o.has(name) {
 			return Unknown("option -%s", name)
 		}
@@ -174,6 +175,14 @@ func matcher(patterns []string, o options, name string) (func(string) [][]int, e
 		case o.has("x"):
 			p = `^\(` + p + `\)$`
 		}
+		if o.has("P") {
+			re, err := perlRegex(p)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, re)
+			continue
+		}
 		re, err := compile(p, extended && !fixed, o.has("i") || o.has("y"))
 		if err != nil {
 			return nil, err
@@ -192,6 +201,16 @@ func matcher(patterns []string, o options, name string) (func(string) [][]int, e
 		}
 		return spans
 	}, nil
+}
+
+// perlRegex understands what Perl's regular expressions have in common with
+// Go's.
+func perlRegex(pattern string) (*regex, error) {
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil, Unknown("regular expression %q", pattern)
+	}
+	return &regex{re: re}, nil
 }
 
 // quoteRegex makes a text stand for itself in a basic regular expression.

@@ -144,7 +144,7 @@ func (s *shell) hereDocument(r *syntax.Redirect) (string, error) {
 		}
 		b.WriteString(lit.Value)
 	}
-	return b.String(), nil
+	return showBytes(b.String()), nil
 }
 
 // withoutTabs is a here-document without the tabs that its lines begin with.

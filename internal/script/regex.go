@@ -31,6 +31,9 @@ func compile(pattern string, extended, fold bool) (*regex, error) {
 	if re, ok := regexes.Load(key); ok {
 		return re.(*regex), nil
 	}
+	if !utf8.ValidString(pattern) {
+		return nil, Unknown("regular expression %q", pattern)
+	}
 	t := &translation{in: pattern, extended: extended}
 	if err := t.run(); err != nil {
 		return nil, err

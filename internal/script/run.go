@@ -80,7 +80,7 @@ func (r *run) interpret() (Result, error) {
 	if err == nil {
 		err = r.fs.flush()
 	}
-	res := Result{Status: s.status, Stderr: r.stderr.String(), Used: slices.Sorted(maps.Keys(r.used))}
+	res := Result{Status: s.status, Stderr: string(r.stderr.kept), Used: slices.Sorted(maps.Keys(r.used))}
 	if r.why == nil && err != nil {
 		u, ok := errors.AsType[*unknown](err)
 		if !ok {
@@ -152,27 +152,28 @@ func isShell(name string) bool {
 // base is the last name of a path.
 func base(p string) string { return p[strings.LastIndexByte(p, '/')+1:] }
 
-// limited keeps the first 64 KiB of what is written.
-type limited struct{ bytes.Buffer }
+// limited keeps the first 64 KiB of what is written. It has no other method,
+// lest a writer go past Write.
+type limited struct{ kept []byte }
 
 func (l *limited) Write(p []byte) (int, error) {
-	if room := 64<<10 - l.Len(); room > 0 {
-		l.Buffer.Write(p[:min(room, len(p))])
-	}
+	l.kept = append(l.kept, p[:min(len(p), 64<<10-len(l.kept))]...)
 	return len(p), nil
 }
 
 // A pipe holds what goes through a pipe or a command substitution.
 type pipe struct {
-	bytes.Buffer
-	run *run
+	run  *run
+	held bytes.Buffer
 }
+
+func (p *pipe) Read(b []byte) (int, error) { return p.held.Read(b) }
 
 func (p *pipe) Write(b []byte) (int, error) {
 	if err := p.run.spend(len(b)); err != nil {
 		return 0, err
 	}
-	return p.Buffer.Write(b)
+	return p.held.Write(b)
 }
 
 // scratch holds in memory what a script writes: most of it is overwritten

@@ -24,6 +24,7 @@ type shell struct {
 	vars    map[string]variable
 	funcs   map[string]*syntax.Stmt
 	params  []string
+	aliases map[string]alias
 	opts    map[byte]bool // -e, -u, ...
 	fds     [10]fd
 	dir     string
@@ -70,8 +71,8 @@ func newShell(r *run, name string) *shell {
 	s := &shell{
 		run: r, name: name, dir: "/", umask: 0o022, lang: syntax.LangPOSIX,
 		vars:  map[string]variable{},
-		funcs: map[string]*syntax.Stmt{},
-		opts:  map[byte]bool{},
+		funcs: map[string]*syntax.Stmt{}, aliases: map[string]alias{},
+		opts: map[byte]bool{},
 	}
 	if n, err := r.fs.Stat("/bin/sh"); err == nil && base(n.Path) == "busybox" {
 		s.dialect = ash
@@ -92,7 +93,7 @@ func newShell(r *run, name string) *shell {
 // subshell is a copy of s, as fork(2) would make it.
 func (s *shell) subshell() *shell {
 	sub := *s
-	sub.vars, sub.funcs, sub.opts = maps.Clone(s.vars), maps.Clone(s.funcs), maps.Clone(s.opts)
+	sub.vars, sub.funcs, sub.opts, sub.aliases = maps.Clone(s.vars), maps.Clone(s.funcs), maps.Clone(s.opts), maps.Clone(s.aliases)
 	sub.onExit, sub.loops, sub.keep = "", 0, false
 	sub.frames = nil
 	for _, f := range s.frames {
@@ -158,7 +159,7 @@ func (s *shell) errorf(format string, args ...any) {
 
 // parse gives the statements of text.
 func (s *shell) parse(text string) ([]*syntax.Stmt, error) {
-	file, err := syntax.NewParser(syntax.Variant(s.lang)).Parse(strings.NewReader(text), "")
+	file, err := syntax.NewParser(syntax.Variant(s.lang)).Parse(strings.NewReader(hideBytes(text)), "")
 	if err != nil {
 		return nil, s.run.stop(s.source, "not understood: "+strings.TrimPrefix(err.Error(), ":"))
 	}
@@ -478,12 +479,16 @@ func (s *shell) substitute(cmd *syntax.CmdSubst) (string, error) {
 	}
 	err := sub.finish(sub.stmts(stmts))
 	s.subst = sub.status
-	return strings.TrimRight(strings.ReplaceAll(out.String(), "\x00", ""), "\n"), err
+	return strings.TrimRight(strings.ReplaceAll(out.held.String(), "\x00", ""), "\n"), err
 }
 
 // simple runs a simple command: POSIX.1 "Simple Commands".
 func (s *shell) simple(call *syntax.CallExpr, redirs []*syntax.Redirect) error {
 	s.subst = 0
+	call, err := s.unalias(call)
+	if err != nil {
+		return err
+	}
 	args, err := s.arguments(call.Args)
 	if err != nil {
 		return err

@@ -151,6 +151,8 @@ var shellRules = []rule{
 	{"assignment from a command's output", `x=$(echo "a b") y=$x; echo "$y"`, "a b\n"},
 	{"several statements in conditions", `if echo x; false; then echo no; else echo e; fi; while echo c; false; do :; done`, "x\ne\nc\n"},
 	{"exec ends", `echo a; exec echo b; echo no`, "a\nb\n"},
+	{"aliases", "alias ll='echo -n' up='x=1 sh -c'\nll a; up 'echo $x'\nalias e=echo\nf() { e in; }; f", "a1\nin\n"},
+	{"bytes that are no UTF-8", "x='\xe4\xff'; printf '%s' \"$x\" | wc -c | tr -d ' '; echo \xe9 | wc -c | tr -d ' '; case $x in *\xff) echo y;; esac; # \xe4", "2\n2\ny\n"},
 	{"wait and hash do nothing", `wait; hash -r; echo $?`, "0\n"},
 	{"dollar-zero of a function", `f() { echo "${0##*/}"; }; f`, "script\n"},
 	{"quotes in a here-document", "cat <<E\n\"a\" 'b' \\\" \\\\ ${x:-\"q\"}\nE", "\"a\" 'b' \\\" \\ q\n"},
