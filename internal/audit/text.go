@@ -37,12 +37,8 @@ func (r *Report) Notable() []string {
 			out = append(out, fmt.Sprintf(format, args...))
 		}
 	}
-	for _, m := range r.Libraries.Missing {
-		say(m.Broken(), "%s", m.String())
-	}
-	for _, s := range r.Scripts {
-		say(s.Object, "%s cannot start: its dynamic linker %s is not there", s.Path, s.Interpreter)
-	}
+	broken, scripts := r.broken()
+	out = append(out, broken...)
 	for _, s := range r.Privileges.Secrets {
 		say(true, "%s holds a secret: %s", s.Path, s.What)
 	}
@@ -66,14 +62,35 @@ func (r *Report) Notable() []string {
 	}
 	say(len(r.Privileges.SetID) > 0, "%s: %s", plural(len(r.Privileges.SetID), "one file is set-uid or set-gid", "%d files are set-uid or set-gid"), paths(r.Privileges.SetID))
 	say(r.Privileges.Root, "the image runs as root")
-	scripts := 0
-	for _, s := range r.Scripts {
-		if !s.Object {
-			scripts++
+	return append(out, scripts...)
+}
+
+// Broken says in a sentence each what cannot work.
+func (r *Report) Broken() []string {
+	broken, scripts := r.broken()
+	return append(broken, scripts...)
+}
+
+// broken tells of objects and, in one sentence, of scripts: packages bring
+// many that an image has no use for.
+func (r *Report) broken() (objects, scripts []string) {
+	for _, m := range r.Libraries.Missing {
+		if m.Broken() {
+			objects = append(objects, m.String())
 		}
 	}
-	say(scripts > 0, "%s", plural(scripts, "one script has no interpreter to run it", "%d scripts have no interpreter to run them"))
-	return out
+	var list []string
+	for _, s := range r.Scripts {
+		if s.Object {
+			objects = append(objects, fmt.Sprintf("%s cannot start: its dynamic linker %s is not there", s.Path, s.Interpreter))
+			continue
+		}
+		list = append(list, s.Path+" ("+s.Interpreter+")")
+	}
+	if list != nil {
+		scripts = []string{plural(len(list), "one script has no interpreter to run it", "%d scripts have no interpreter to run them") + ": " + abridged(list, 3)}
+	}
+	return objects, scripts
 }
 
 func (m Missing) String() string {

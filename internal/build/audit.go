@@ -60,15 +60,14 @@ func Policy(p manifest.Policy) audit.Policy {
 	return out
 }
 
-// permitted refuses a finished tree that the manifest's policy forbids.
-func permitted(ctx context.Context, env Env, img *manifest.Image, lock *resolve.Lock, b Built) error {
-	if len(img.Policy.Forbid) == 0 {
-		return nil
-	}
-	r, err := audit.Run(ctx, AuditInput(env, img, lock, b))
+// audited looks at the finished tree: it notes what cannot work, and refuses
+// what the manifest's policy forbids.
+func audited(ctx context.Context, env Env, img *manifest.Image, lock *resolve.Lock, b *Built) error {
+	r, err := audit.Run(ctx, AuditInput(env, img, lock, *b))
 	if err != nil {
 		return err
 	}
+	b.Notes = append(b.Notes, r.Broken()...)
 	return PolicyError(img.Policy, b.Platform.String(), r.Violations(Policy(img.Policy)))
 }
 

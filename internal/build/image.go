@@ -91,7 +91,7 @@ func image(ctx context.Context, env Env, img *manifest.Image, lock *resolve.Lock
 		return b, err
 	}
 	b.Notes = append(b.Notes, b.passedOver()...)
-	if err := permitted(ctx, env, img, lock, b); err != nil {
+	if err := audited(ctx, env, img, lock, &b); err != nil {
 		return b, err
 	}
 	layers, err := layersOf(ctx, env, img, lock, b)
