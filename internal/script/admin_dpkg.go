@@ -284,7 +284,14 @@ func queryStatus(c *Call, names []string) error {
 func querySearch(c *Call, paths []string) error {
 	status := 0
 	for _, want := range paths {
-		if strings.ContainsAny(want, "*?[") || !strings.HasPrefix(want, "/") {
+		if strings.ContainsAny(want, "*?[") {
+			if !c.searchPattern(want) {
+				c.complain(1, "no path found matching pattern %s", want)
+				status = 1
+			}
+			continue
+		}
+		if !strings.HasPrefix(want, "/") {
 			return Unknown("search for the pattern %q", want)
 		}
 		var owners []string
@@ -302,6 +309,24 @@ func querySearch(c *Call, paths []string) error {
 		fmt.Fprintf(c.Stdout, "%s: %s\n", strings.Join(owners, ", "), want)
 	}
 	return Exit(status)
+}
+
+// searchPattern lists all paths of packages that match, and reports whether
+// there are any.
+func (c *Call) searchPattern(pattern string) bool {
+	var lines []string
+	for _, p := range c.facts().Packages {
+		for i := range p.Nodes {
+			if at := "/" + p.Nodes[i].Path; globMatch(pattern, at) {
+				lines = append(lines, formatField("binary:Package", p)+": "+at)
+			}
+		}
+	}
+	slices.Sort(lines)
+	for _, line := range lines {
+		fmt.Fprintln(c.Stdout, line)
+	}
+	return len(lines) > 0
 }
 
 // queryControl prints where dpkg has the control files of a package.

@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 )
@@ -10,6 +11,7 @@ import (
 func init() {
 	register(map[string]Command{
 		"perl": perl, "su": su, "runuser": su, "sshd": sshd, "dpkg-realpath": dpkgRealpath, "busybox": busybox,
+		"openssl": openssl, "chronyd": chronyd, "pg_updatedicts": pgUpdatedicts,
 	})
 	register(map[string]Command{"python3": python})
 	for minor := 8; minor < 30; minor++ {
@@ -109,4 +111,66 @@ func busybox(c *Call) error {
 		return Unknown("option %s", c.Args[1])
 	}
 	return c.Exec(c.Args[1:], c.Stdin, c.Stdout, c.Stderr, nil)
+}
+
+// openssl makes nothing at random: the file that it would write is there for
+// the rest of the script only.
+func openssl(c *Call) error {
+	if len(c.Args) < 2 || c.Args[1] != "rand" {
+		return Unknown("command %q", strings.Join(c.Args[1:], " "))
+	}
+	i := slices.Index(c.Args, "-out")
+	if i < 0 || i+1 >= len(c.Args) {
+		return Unknown("random bytes for itself")
+	}
+	p := c.Path(c.Args[i+1])
+	if err := c.FS.WriteFile(p, nil, 0o600&^c.Umask); err != nil {
+		return err
+	}
+	unwanted, _ := c.State("unwanted").([]string)
+	c.SetState("unwanted", append(slices.Clone(unwanted), p))
+	return nil
+}
+
+// discard takes away what a script needed to go on and no image should hold.
+func (in *Interpreter) discard() {
+	unwanted, _ := in.State["unwanted"].([]string)
+	for _, p := range unwanted {
+		in.Tree.Remove(strings.TrimPrefix(path.Clean(p), "/"))
+	}
+	delete(in.State, "unwanted")
+}
+
+// chronyd prints its configuration.
+func chronyd(c *Call) error {
+	if len(c.Args) != 2 || c.Args[1] != "-p" {
+		return Unknown("these arguments")
+	}
+	files := []string{"/etc/chrony/chrony.conf"}
+	names, err := c.FS.ReadDir("/etc/chrony/conf.d")
+	for _, name := range names {
+		if err == nil && strings.HasSuffix(name, ".conf") {
+			files = append(files, "/etc/chrony/conf.d/"+name)
+		}
+	}
+	for _, f := range files {
+		data, err := c.FS.ReadFile(f)
+		if err != nil {
+			return c.complain(1, "%v", err)
+		}
+		if _, err := c.Stdout.Write(data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pgUpdatedicts makes PostgreSQL's dictionaries of those for spelling.
+func pgUpdatedicts(c *Call) error {
+	for _, dir := range []string{"/usr/share/hunspell", "/usr/share/myspell/dicts"} {
+		if names, err := c.FS.ReadDir(dir); err == nil && len(names) > 0 {
+			return Unknown("dictionaries in %s", dir)
+		}
+	}
+	return c.FS.mkdirAll("/var/cache/postgresql/dicts", 0o755)
 }

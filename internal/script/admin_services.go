@@ -30,6 +30,7 @@ var omitted = map[string]string{
 	"make-ssl-cert":      "a private key is made on the machine that has it",
 	"pg_createcluster":   "a database is state",
 	"mariadb-install-db": "a database is state",
+	"mariadbd":           "a database is state",
 	"mysql_install_db":   "a database is state",
 
 	"fc-cache":                "a cache, which saves time only",
@@ -112,6 +113,8 @@ func Omissions(used []string) []string {
 		switch {
 		case u == "sshd":
 			reason = omitted["ssh-keygen"]
+		case u == "openssl":
+			reason = "a secret is made on the machine that has it"
 		case isPython(u):
 			reason = omitted["py3compile"]
 		}

@@ -161,6 +161,12 @@ func shCommand(c *Call) error {
 		text, err = io.ReadAll(c.Stdin)
 	default:
 		file = args[0]
+		if f := c.shell.lookup(file); f != nil && strings.Contains(file, "/") {
+			other := *c
+			other.Args = args
+			c.shell.run.used[base(file)] = true
+			return f(&other)
+		}
 		if text, err = c.FS.ReadFile(c.Path(file)); err != nil {
 			c.Errorf("cannot open %s", file)
 			return Exit(2)

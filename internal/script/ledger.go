@@ -111,6 +111,7 @@ func (in *Interpreter) RunAll(ctx context.Context, scripts []*Script) (Ledger, e
 		if err != nil {
 			return nil, fmt.Errorf("package %s: %s: %w", s.Package, s.Name, err)
 		}
+		in.discard()
 		ledger = append(ledger, entry(s, result))
 	}
 	return ledger, nil
