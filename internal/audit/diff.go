@@ -229,7 +229,7 @@ func (d *Diff) Markdown(w io.Writer) error {
 		}
 	}
 	if len(d.Files) > 0 {
-		fmt.Fprintf(&b, "\n<details><summary>%s differ</summary>\n\n| | file | size | |\n|-|-|-|-|\n", count(len(d.Files), "file"))
+		fmt.Fprintf(&b, "\n<details><summary>%s differ</summary>\n\n| | file | size | |\n|-|-|-|-|\n", count(len(d.Files), "path"))
 		for _, f := range d.Files {
 			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", f.sign(), markdown(f.Path), grown(f.Size), markdown(f.text()))
 		}
@@ -252,7 +252,7 @@ func (d *Diff) headline() string {
 	if d.Same() {
 		return names + ": the same files, packages and configuration"
 	}
-	return fmt.Sprintf("%s: %s, %s; %s -> %s (%s)", names, differ(len(d.Packages), "package"), differ(len(d.Files), "file"),
+	return fmt.Sprintf("%s: %s, %s; %s -> %s (%s)", names, differ(len(d.Packages), "package"), differ(len(d.Files), "path"),
 		size(d.Size[0]), size(d.Size[1]), cmp.Or(grown(d.Size[1]-d.Size[0]), "no change"))
 }
 

@@ -103,6 +103,9 @@ func (a *audit) userName(uid int) string {
 			names = append(names, u.name)
 		}
 	}
+	if names == nil && uid == 0 {
+		return "root"
+	}
 	if names == nil {
 		return "user " + strconv.Itoa(uid)
 	}

@@ -3,12 +3,16 @@ package build
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
 	"compose/internal/audit"
+	"compose/internal/cas"
 	"compose/internal/fault"
+	"compose/internal/oci"
 	"compose/manifest"
 	"compose/resolve"
 	"compose/rootfs"
@@ -61,14 +65,48 @@ func Policy(p manifest.Policy) audit.Policy {
 }
 
 // audited looks at the finished tree: it notes what cannot work, and refuses
-// what the manifest's policy forbids.
-func audited(ctx context.Context, env Env, img *manifest.Image, lock *resolve.Lock, b *Built) error {
+// what the manifest's policy forbids. That an image passed, and with which
+// notes, is kept: an unchanged build need not look again.
+func audited(ctx context.Context, env Env, img *manifest.Image, lock *resolve.Lock, b *Built, layers []oci.Layer) error {
+	key := auditKey(img, lock, *b, layers)
+	var notes []string
+	if data, ok := env.Store.Derived("audit", key); ok && json.Unmarshal(data, &notes) == nil {
+		b.Notes = append(b.Notes, notes...)
+		return nil
+	}
 	r, err := audit.Run(ctx, AuditInput(env, img, lock, *b))
 	if err != nil {
 		return err
 	}
-	b.Notes = append(b.Notes, r.Broken()...)
-	return PolicyError(img.Policy, b.Platform.String(), r.Violations(Policy(img.Policy)))
+	if err := PolicyError(img.Policy, b.Platform.String(), r.Violations(Policy(img.Policy))); err != nil {
+		return err
+	}
+	notes = r.Broken()
+	b.Notes = append(b.Notes, notes...)
+	data, err := json.Marshal(notes)
+	if err != nil {
+		return err
+	}
+	return env.Store.PutDerived("audit", key, data)
+}
+
+// auditForm changes with what an audit takes for broken or forbidden.
+const auditForm = "audit 1"
+
+// auditKey names all that an audit of b follows from: its files, the packages
+// that brought them, the manifest, and the scripts that were not run.
+func auditKey(img *manifest.Image, lock *resolve.Lock, b Built, layers []oci.Layer) cas.Digest {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\n%s\n%s\n%s\n", auditForm, b.Platform, img.Canonical(), b.Ledger.Unknown().List())
+	for _, l := range layers {
+		fmt.Fprintln(h, l.DiffID)
+	}
+	if p, ok := lock.Platform(b.Platform.String()); ok {
+		for _, k := range p.Packages {
+			fmt.Fprintln(h, k.Name, k.SHA256)
+		}
+	}
+	return cas.Digest(h.Sum(nil))
 }
 
 // A Refusal is all that breaks a policy in an image.

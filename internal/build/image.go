@@ -91,11 +91,11 @@ func image(ctx context.Context, env Env, img *manifest.Image, lock *resolve.Lock
 		return b, err
 	}
 	b.Notes = append(b.Notes, b.passedOver()...)
-	if err := audited(ctx, env, img, lock, &b); err != nil {
-		return b, err
-	}
 	layers, err := layersOf(ctx, env, img, lock, b)
 	if err != nil {
+		return b, err
+	}
+	if err := audited(ctx, env, img, lock, &b, layers); err != nil {
 		return b, err
 	}
 	var size int64
