@@ -149,9 +149,30 @@ func (k apacheKind) mark(c *Call, name string, enable bool, by string) error {
 	return c.FS.WriteFile(dir+"/"+name, nil, 0o644)
 }
 
+// apacheOptions are the kinds by a2query's options.
+var apacheOptions = map[string]apacheKind{"m": apacheKinds["mod"], "s": apacheKinds["site"], "c": apacheKinds["conf"]}
+
+// listApache lists all of a kind that is enabled.
+func listApache(c *Call, option string) error {
+	k := apacheOptions[option]
+	names, err := c.FS.ReadDir("/etc/apache2/" + k.dir + "-enabled")
+	if err != nil {
+		return Exit(1)
+	}
+	for _, name := range names {
+		if name, ok := strings.CutSuffix(name, k.suffix); ok {
+			fmt.Fprintf(c.Stdout, "%s (enabled by maintainer script)\n", name)
+		}
+	}
+	return nil
+}
+
 // apacheQuery is a2query(1): whether something is enabled, or which module
 // processes requests.
 func apacheQuery(c *Call) error {
+	if len(c.Args) == 2 && len(c.Args[1]) == 2 && strings.Contains("msc", c.Args[1][1:]) {
+		return listApache(c, c.Args[1][1:])
+	}
 	o, args, err := getopt(c.Args[1:], "q m= s= c= M")
 	if err != nil {
 		return err
@@ -159,7 +180,7 @@ func apacheQuery(c *Call) error {
 	if len(args) > 0 || len(o) == 0 {
 		return Unknown("these arguments")
 	}
-	if o.has("M") {
+	if o.has("M") { // the module that processes requests
 		names, err := c.FS.ReadDir("/etc/apache2/mods-enabled")
 		if err != nil {
 			return Exit(1)
@@ -172,12 +193,11 @@ func apacheQuery(c *Call) error {
 		}
 		return Exit(1)
 	}
-	for option, what := range map[string]string{"m": "mod", "s": "site", "c": "conf"} {
+	for option, k := range apacheOptions {
 		name, ok := o[option]
 		if !ok {
 			continue
 		}
-		k := apacheKinds[what]
 		if _, err := c.FS.Lstat(k.enabled(strings.TrimSuffix(name, k.suffix))); err != nil {
 			return Exit(1)
 		}

@@ -1,7 +1,9 @@
 package script
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -12,6 +14,7 @@ func init() {
 	register(map[string]Command{
 		"perl": perl, "su": su, "runuser": su, "sshd": sshd, "dpkg-realpath": dpkgRealpath, "busybox": busybox,
 		"openssl": openssl, "chronyd": chronyd, "pg_updatedicts": pgUpdatedicts,
+		"update-locale": updateLocale,
 	})
 	register(map[string]Command{"python3": python})
 	for minor := 8; minor < 30; minor++ {
@@ -173,4 +176,44 @@ func pgUpdatedicts(c *Call) error {
 		}
 	}
 	return c.FS.mkdirAll("/var/cache/postgresql/dicts", 0o755)
+}
+
+// mountpoint is mountpoint(1) in a container, where the kernel's own file
+// systems are mounted.
+func mountpoint(c *Call) error {
+	switch c.Args[len(c.Args)-1] {
+	case "/proc", "/sys", "/dev":
+		return nil
+	}
+	return Exit(1)
+}
+
+// updateLocale is update-locale(8): variables of /etc/default/locale, those
+// without a value being removed.
+func updateLocale(c *Call) error {
+	const file = "/etc/default/locale"
+	o, args, err := getopt(c.Args[1:], "no-checks reset locale-file=")
+	if err != nil {
+		return err
+	}
+	if o.has("reset") || o.has("locale-file") {
+		return Unknown("option --reset or --locale-file")
+	}
+	text, err := c.FS.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	lines := strings.SplitAfter(string(text), "\n")
+	for _, arg := range args {
+		name, value, set := strings.Cut(arg, "=")
+		lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, name+"=") })
+		if set {
+			lines = append(lines, name+"="+value+"\n")
+		}
+	}
+	joined := strings.Join(lines, "")
+	if joined == string(text) {
+		return nil
+	}
+	return c.FS.WriteFile(file, []byte(joined), 0o644)
 }

@@ -58,7 +58,7 @@ var idle = []string{
 	"invoke-rc.d", "update-rc.d", "service", "deb-systemd-invoke", "rc-update", "rc-service", "openrc",
 	"udevadm", "apparmor_parser", "restorecon", "update-initramfs", "update-grub", "depmod", "modprobe",
 	"sysctl", "telinit", "initctl", "systemd-notify", "update-binfmts", "setfacl", "dh_bash-completion",
-	"update-secureboot-policy", "/usr/share/postgresql-common/pg_checksystem",
+	"update-secureboot-policy", "busctl", "pg_lsclusters", "/usr/share/postgresql-common/pg_checksystem",
 }
 
 // triplets are the architectures below which Debian has programs that are not
@@ -83,6 +83,9 @@ func init() {
 	}
 	for _, name := range idle {
 		commands[name] = nothing
+	}
+	for _, name := range []string{"aa-status", "runlevel", "selinuxenabled"} {
+		commands[name] = func(*Call) error { return Exit(1) }
 	}
 	register(commands)
 }

@@ -28,7 +28,7 @@ func init() {
 		"seq": seq, "pwd": pwdCommand, "test": testCommand, "[": testCommand,
 		"nproc": func(c *Call) error { return c.println("1") },
 		// A script has a machine of its own, and there nothing runs.
-		"sleep": nothing, "sync": nothing, "logger": nothing, "pidof": no, "pgrep": no, "pkill": no, "killall": no, "mountpoint": no, "tty": no,
+		"sleep": nothing, "sync": nothing, "logger": nothing, "pidof": no, "pgrep": no, "pkill": no, "killall": no, "mountpoint": mountpoint, "tty": no,
 		"aa-enabled": no, "lpstat": no, "df": df,
 		"md5sum": sum(md5.New), "sha1sum": sum(sha1.New), "sha256sum": sum(sha256.New), "sha512sum": sum(sha512.New),
 		"nice": wrapper("n|adjustment="), "ionice": wrapper("c|class= n|classdata= t|ignore"), "nohup": wrapper(""),
