@@ -111,9 +111,9 @@ func (s *shell) scriptFile(file string, args []string) error {
 func (s *shell) child(file string, params []string, run func(*shell) error) error {
 	sub := newShell(s.run, file)
 	sub.source = file
-	sub.vars = map[string]variable{"OPTIND": {value: "1"}}
+	sub.vars = map[string]variable{"OPTIND": {value: "1"}, "IFS": {value: " \t\n"}}
 	for name, v := range s.vars {
-		if v.exported && !v.unset {
+		if v.exported && !v.unset && name != "IFS" {
 			sub.vars[name] = variable{value: v.value, exported: true}
 		}
 	}

@@ -86,7 +86,7 @@ func newShell(r *run, name string) *shell {
 	for name, value := range r.script.Env {
 		s.vars[name] = variable{value: value, exported: true}
 	}
-	s.vars["OPTIND"] = variable{value: "1"}
+	s.vars["OPTIND"], s.vars["IFS"] = variable{value: "1"}, variable{value: " \t\n"}
 	return s
 }
 

@@ -23,6 +23,7 @@ var shellRules = []rule{
 	{"every other delimiter counts", `IFS=:; x=a::b:; set -- $x; echo "$#:$1:$2:$3"`, "3:a::b\n"},
 	{"a leading delimiter makes an empty field", `IFS=:; x=:a; set -- $x; echo $#`, "2\n"},
 	{"blanks around a delimiter belong to it", `IFS=': '; x='a : b'; set -- $x; echo $#`, "2\n"},
+	{"IFS can be put back", `o=$IFS; IFS=:; IFS=$o; x='a b'; set -- $x; echo $#; unset IFS; set -- $x; echo $#; IFS=: sh -c 'x=a:b; set -- $x; echo $#'`, "2\n2\n1\n"},
 	{"no IFS, no splitting", `IFS=; x='a b'; set -- $x; echo $#`, "1\n"},
 	{"parts of a word join", `x='1 2'; set -- a$x"b c"; echo "$#,$1,$2"`, "2,a1,2b c\n"},
 	{"at-parameters stay apart", `for i in "$@"; do echo "<$i>"; done`, "<a>\n<b c>\n<>\n"},
