@@ -29,7 +29,7 @@ func init() {
 		"nproc": func(c *Call) error { return c.println("1") },
 		// A script has a machine of its own, and there nothing runs.
 		"sleep": nothing, "sync": nothing, "logger": nothing, "pidof": no, "pgrep": no, "pkill": no, "killall": no, "mountpoint": mountpoint, "tty": no,
-		"aa-enabled": no, "lpstat": no, "df": df,
+		"aa-enabled": no, "lpstat": no, "stty": no, "df": df, "getopt": getoptCommand, "setpriv": setpriv,
 		"md5sum": sum(md5.New), "sha1sum": sum(sha1.New), "sha256sum": sum(sha256.New), "sha512sum": sum(sha512.New),
 		"nice": wrapper("n|adjustment="), "ionice": wrapper("c|class= n|classdata= t|ignore"), "nohup": wrapper(""),
 	})
@@ -612,6 +612,128 @@ func hostname(c *Call) error {
 		return c.println("")
 	}
 	return c.println("localhost")
+}
+
+// setpriv runs a command as somebody else: one that no image needs, since
+// who owns what another one makes is not known here.
+func setpriv(c *Call) error {
+	args := c.Args[1:]
+	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
+		switch args[0] {
+		case "--reuid", "--regid", "--ruid", "--euid", "--rgid", "--egid":
+			args = args[1:]
+		case "--init-groups", "--clear-groups", "--reset-env", "--":
+		default:
+			return Unknown("option %s", args[0])
+		}
+		args = args[min(1, len(args)):]
+	}
+	if len(args) == 0 || len(Omissions([]string{base(args[0])})) == 0 {
+		return Unknown("a command as another user: %s", strings.Join(args, " "))
+	}
+	return c.Exec(args, c.Stdin, nil, nil, nil)
+}
+
+// getoptCommand is getopt(1) of util-linux: it puts options in order, before
+// "--", and quotes all words for eval.
+func getoptCommand(c *Call) error {
+	args := c.Args[1:]
+	short, long, name, quiet := "", "", "getopt", false
+	for len(args) > 0 && args[0] != "--" {
+		opt, value, joined := strings.Cut(args[0], "=")
+		args = args[1:]
+		take := func() string {
+			if !joined && len(args) > 0 {
+				value, args = args[0], args[1:]
+			}
+			return value
+		}
+		switch opt {
+		case "-o", "--options":
+			short = take()
+		case "-l", "--long", "--longoptions":
+			long += "," + take()
+		case "-n", "--name":
+			name = take()
+		case "-q", "--quiet":
+			quiet = true
+		case "-s", "--shell":
+			if v := take(); v != "sh" && v != "bash" {
+				return Unknown("shell %s", v)
+			}
+		case "-T", "--test":
+			return Exit(4)
+		default:
+			return Unknown("option %s", opt)
+		}
+	}
+	if len(args) == 0 || strings.HasPrefix(short, "+") || strings.HasPrefix(short, "-") || strings.Contains(short+long, "::") {
+		return Unknown("these arguments")
+	}
+	names := strings.NewReplacer(",", " ", ":", "=").Replace(long)
+	for i := 0; i < len(short); i++ {
+		names += " " + short[i:i+1]
+		if i+1 < len(short) && short[i+1] == ':' {
+			names += "="
+			i++
+		}
+	}
+	out, status := sortOptions(c, args[1:], names, name, quiet)
+	if err := c.println(out); err != nil {
+		return err
+	}
+	return Exit(status)
+}
+
+// sortOptions is the line that getopt(1) prints.
+func sortOptions(c *Call, args []string, names, name string, quiet bool) (string, int) {
+	quote := func(s string) string { return " '" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+	var options, rest strings.Builder
+	status := 0
+	for len(args) > 0 {
+		word := args[0]
+		args = args[1:]
+		if word == "--" {
+			for _, a := range args {
+				rest.WriteString(quote(a))
+			}
+			break
+		}
+		if len(word) < 2 || word[0] != '-' {
+			rest.WriteString(quote(word))
+			continue
+		}
+		// As many words as the option takes.
+		o, left, err := getopt([]string{word}, names)
+		if err != nil && len(args) > 0 {
+			if o, left, err = getopt([]string{word, args[0]}, names); err == nil {
+				args = args[1:]
+			}
+		}
+		if err != nil || len(left) > 0 {
+			if status = 1; !quiet {
+				fmt.Fprintf(c.Stderr, "%s: unrecognized option '%s'\n", name, word)
+			}
+			continue
+		}
+		if strings.HasPrefix(word, "--") {
+			long, _, _ := strings.Cut(word, "=")
+			options.WriteString(" " + long)
+			if strings.Contains(" "+names+" ", " "+long[2:]+"= ") {
+				options.WriteString(quote(o[long[2:]]))
+			}
+			continue
+		}
+		for i := 1; i < len(word); i++ {
+			letter := word[i : i+1]
+			options.WriteString(" -" + letter)
+			if strings.Contains(names+" ", " "+letter+"= ") {
+				options.WriteString(quote(o[letter]))
+				break
+			}
+		}
+	}
+	return options.String() + " --" + rest.String(), status
 }
 
 // df says that there is room, wherever a script asks for nothing else.

@@ -18,6 +18,7 @@ type finder struct {
 	follow, depth  bool
 	minLevel, most int // -mindepth, -maxdepth
 	acts           bool
+	extended       bool // -regextype
 	pruned         bool
 	status         int
 	err            error
@@ -379,13 +380,17 @@ func (f *finder) test(word string) (findTest, error) {
 	case "-samefile":
 		n, err := f.c.FS.Stat(f.c.Path(value))
 		return func(p *found) bool { return err == nil && p.node == n }, nil
+	case "-regextype":
+		if f.extended = value == "posix-extended" || value == "posix-egrep" || value == "egrep"; f.extended {
+			return func(*found) bool { return true }, nil
+		}
 	case "-size":
 		if value == "0" || value == "+0" {
 			return func(p *found) bool { return (p.node.Content.Size == 0) == (value == "0") }, nil
 		}
 	case "-regex":
 		re, err := compile("^("+value+")$", true, false)
-		if err != nil || strings.ContainsAny(value, `\+?|(){}`) { // where Emacs' syntax is another
+		if err != nil || !f.extended && strings.ContainsAny(value, `\+?|(){}`) { // where Emacs' syntax is another
 			return nil, Unknown("-regex %s", value)
 		}
 		return func(p *found) bool { return re.re.MatchString(p.name) }, nil
