@@ -201,11 +201,15 @@ func (r *reader) detachedRelease(ctx context.Context, file string) (raw []byte, 
 	return raw, string(raw), key, err
 }
 
+var verifying sync.Mutex
+
 // verify gives the bound key that signed text; nil where none is asked for.
 func (r *reader) verify(text, signatures []byte) (*key, error) {
 	if r.src.Insecure {
 		return nil, nil
 	}
+	verifying.Lock() // the library keeps in a key what it found out of it
+	defer verifying.Unlock()
 	v, err := verify(text, signatures, r.bound, r.others, r.at)
 	if err != nil {
 		return nil, err

@@ -30,8 +30,24 @@ type server struct {
 	*httptest.Server
 	mu      sync.Mutex
 	changes []string // PUT and POST requests that it answered
-	// hook may answer a request itself, and says whether it did.
-	hook func(w http.ResponseWriter, r *http.Request, next http.Handler) bool
+	hook    hook     // under mu
+}
+
+// A hook may answer a request itself, and says whether it did.
+type hook func(w http.ResponseWriter, r *http.Request, next http.Handler) bool
+
+// answer sets the hook. Requests of a push that broke off may still be on
+// their way.
+func (s *server) answer(h hook) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hook = h
+}
+
+func (s *server) hooked() hook {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hook
 }
 
 func newServer(t *testing.T) *server {
@@ -39,7 +55,7 @@ func newServer(t *testing.T) *server {
 	s := &server{}
 	inner := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.hook != nil && s.hook(w, r, inner) {
+		if h := s.hooked(); h != nil && h(w, r, inner) {
 			return
 		}
 		inner.ServeHTTP(w, r)
@@ -180,7 +196,7 @@ func TestTagMovesLast(t *testing.T) {
 			var c Client
 			_, err := c.Push(t.Context(), s.ref("sample:1"), first, store, nil)
 			must(t, err)
-			s.hook = tt.hook
+			s.answer(tt.hook)
 			_, err = c.Push(t.Context(), s.ref("sample:1"), second, store, tt.attach)
 			if fault.Of(err) != fault.Publish {
 				t.Errorf("got %v, want a refusal to publish", err)
@@ -188,7 +204,7 @@ func TestTagMovesLast(t *testing.T) {
 			if tt.attach != nil && !errors.Is(err, broken) {
 				t.Errorf("got %v", err)
 			}
-			s.hook = nil
+			s.answer(nil)
 			if got := s.tag(t, "sample:1"); got != first.Index.Digest().String() {
 				t.Errorf("the tag is %s, want %s as before", got, first.Index.Digest())
 			}
