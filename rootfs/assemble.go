@@ -181,7 +181,7 @@ func (a *assembly) finish() error {
 
 // database adds the package database, which describes the finished tree.
 func (a *assembly) database() error {
-	if a.conv == nil || a.Database == "none" {
+	if a.conv == nil {
 		return nil
 	}
 	kind := a.Database

@@ -38,8 +38,9 @@ func (Format) Database(t *rootfs.Tree, pkgs []*rootfs.Package, kind string, c ro
 	d := database{tree: t, contents: c}
 	switch kind {
 	case "none":
-		return nil, nil
+		forget(t)
 	case "scanners":
+		forget(t)
 		d.scanners(pkgs)
 	case "full":
 		d.full(pkgs)
@@ -47,6 +48,17 @@ func (Format) Database(t *rootfs.Tree, pkgs []*rootfs.Package, kind string, c ro
 		return nil, fmt.Errorf("%q: want full, scanners or none", kind)
 	}
 	return d.nodes, d.err
+}
+
+// forget takes away what scripts have told dpkg to remember, where no dpkg will
+// ask for it.
+func forget(t *rootfs.Tree) {
+	for _, path := range []string{admin + "alternatives", admin + "diversions", admin + "statoverride", "var/lib/dpkg"} {
+		n := t.Get(path)
+		if n != nil && n.Package == "" && (path != "var/lib/dpkg" || len(t.Names(path)) == 0) {
+			t.Remove(path)
+		}
+	}
 }
 
 // A database is the files of a database in the making, and the first mistake.
