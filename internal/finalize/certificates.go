@@ -48,11 +48,6 @@ const (
 	maxCertDepth = 16
 )
 
-// alpineStore reports whether the store is kept by Alpine's program.
-func alpineStore(t *rootfs.Tree) bool {
-	return isFile(t, "etc/alpine-release") || isFile(t, "etc/apk/protected_paths.d/ca-certificates.list")
-}
-
 // A trustStore is one run of update-ca-certificates.
 type trustStore struct {
 	*job

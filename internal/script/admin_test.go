@@ -47,6 +47,7 @@ getent passwd mysql; getent group mysql; id -u mysql; id -gn mysql; id mysql; ge
 	{"getent knows numbers, and says no", "", `getent passwd 8; getent group 42; getent passwd nobody || echo $?`, "", "mail:x:8:8::/var/mail:/bin/false\nshadow:x:42:\n2\n"},
 	{"busybox adduser", "", `addgroup -S nginx; adduser -S -D -H -h /var/lib/nginx -s /sbin/nologin -G nginx -g nginx nginx; addgroup -S nginx || echo $?; adduser -S -D -H nginx 2>/dev/null || echo $?; addgroup nginx users; getent passwd nginx; getent group nginx; getent group users`, "*",
 		"1\n1\nnginx:x:100:101:nginx:/var/lib/nginx:/sbin/nologin\nnginx:x:101:nginx\nusers:x:100:nginx\n"},
+	{"a script for busybox sh, and applets by busybox's name", "", "#!/bin/busybox sh\n/bin/busybox mkdir -p /opt/x\nexec /bin/busybox --install -s", "/opt d0755\n/opt/x d0755\n", ""},
 	{"shadowconfig on lets the group shadow read", "/etc/shadow 0600 \"root:*::::::\"", `shadowconfig on`,
 		`/etc/shadow -0640 0:42 "root:*::::::"
 `, ""},

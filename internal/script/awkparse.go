@@ -13,7 +13,6 @@ type awkParser struct {
 	at     int
 	token  string // "" at the end
 	kind   awkKind
-	parens int  // newlines do not count within parentheses
 	noIn   bool // "in" belongs to for
 	noGt   bool // ">" belongs to print
 	prev   awkKind

@@ -332,11 +332,11 @@ func relativePath(dir, p string) string {
 
 // A copier is how cp copies.
 type copier struct {
-	c                               *Call
-	recursive, follow, force, noNew bool
-	mode, owner, time, xattr        bool // what is preserved
-	clobber                         bool
-	depth                           int
+	c                        *Call
+	recursive, follow        bool
+	mode, owner, time, xattr bool // what is preserved
+	clobber                  bool
+	depth                    int
 }
 
 func cp(c *Call) error {

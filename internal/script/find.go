@@ -400,7 +400,7 @@ func (f *finder) test(word string) (findTest, error) {
 
 func (f *finder) typeTest(word, value string) (findTest, error) {
 	for _, t := range strings.Split(value, ",") {
-		if len(t) != 1 || strings.Index("fdlbcps", t) < 0 {
+		if len(t) != 1 || !strings.Contains("fdlbcps", t) {
 			return nil, Unknown("-type %s", value)
 		}
 	}

@@ -117,7 +117,7 @@ func (s *shell) program(text []byte) error {
 		return s.text(text, nil)
 	}
 	fields := strings.Fields(string(line[2:]))
-	if len(fields) > 1 && base(fields[0]) == "env" {
+	if len(fields) > 1 && (base(fields[0]) == "env" || base(fields[0]) == "busybox") {
 		fields = fields[1:]
 	}
 	if len(fields) == 0 || !isShell(base(fields[0])) {

@@ -19,7 +19,6 @@ type sedCommand struct {
 	global   bool          // s///g
 	nth      int           // s///2
 	print    bool          // s///p
-	file     string        // s///w
 	table    map[rune]rune // of y
 	block    int           // of {: the index behind its }
 
@@ -147,8 +146,7 @@ func (p *sedProgram) inPlace(files []string, suffix string) error {
 		name := c.Path(file)
 		data, err := c.FS.ReadFile(name)
 		if err != nil {
-			var fatal error
-			if status, fatal = c.complaint(file, err); fatal != nil {
+			if _, fatal := c.complaint(file, err); fatal != nil {
 				return fatal
 			}
 			status = 2
