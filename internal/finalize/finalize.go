@@ -85,6 +85,15 @@ func Run(ctx context.Context, in Input) ([]Note, error) {
 	return notes, nil
 }
 
+// Names are what the finalizers are called, in their order.
+func Names() []string {
+	var names []string
+	for _, f := range all {
+		names = append(names, f.name)
+	}
+	return names
+}
+
 // A job is one run of a finalizer.
 type job struct {
 	Input

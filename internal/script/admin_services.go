@@ -7,21 +7,15 @@ import (
 )
 
 // finalized are programs whose work a finalizer does once all scripts have
-// run, by what it is called: they have nothing to do here.
+// run, by what it is called (internal/finalize): they have nothing to do here.
 var finalized = map[string]string{
 	"ldconfig":                    "ldconfig",
 	"update-ca-certificates":      "ca-certificates",
 	"update-ca-certificates-java": "java-keystore",
-	"glib-compile-schemas":        "gschemas",
-	"gio-querymodules":            "module-caches",
 	"gdk-pixbuf-query-loaders":    "module-caches",
-	"gtk-query-immodules-2.0":     "module-caches",
-	"gtk-query-immodules-3.0":     "module-caches",
 	"update-mime-database":        "mime",
 	"systemd-machine-id-setup":    "machine-id",
 	"dbus-uuidgen":                "machine-id",
-	"update-passwd":               "accounts",
-	"update-gsfontmap":            "ghostscript",
 }
 
 // omitted are programs that make what no image should hold, with the reason.
@@ -32,6 +26,12 @@ var omitted = map[string]string{
 	"mariadb-install-db": "a database is state",
 	"mariadbd":           "a database is state",
 	"mysql_install_db":   "a database is state",
+
+	"glib-compile-schemas":    "not made yet: programs with GSettings do not start",
+	"gtk-query-immodules-2.0": "not made yet: GTK finds no input methods",
+	"gtk-query-immodules-3.0": "not made yet: GTK finds no input methods",
+	"update-gsfontmap":        "not made yet: ghostscript finds no fonts by name",
+	"gio-querymodules":        "a cache, which saves time only",
 
 	"fc-cache":                "a cache, which saves time only",
 	"mandb":                   "a cache, which saves time only",
@@ -52,9 +52,10 @@ var omitted = map[string]string{
 	"journalctl":              "an index of messages",
 }
 
-// idle are programs that look after running services, the boot or the kernel,
-// of which an image has none.
+// idle are programs with nothing to do: most look after running services, the
+// boot or the kernel, of which an image has none.
 var idle = []string{
+	"update-passwd", // the accounts are there before any script
 	"invoke-rc.d", "update-rc.d", "service", "deb-systemd-invoke", "rc-update", "rc-service", "openrc",
 	"udevadm", "apparmor_parser", "restorecon", "update-initramfs", "update-grub", "depmod", "modprobe",
 	"sysctl", "telinit", "initctl", "systemd-notify", "update-binfmts", "setfacl", "dh_bash-completion",
