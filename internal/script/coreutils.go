@@ -667,7 +667,14 @@ func getoptCommand(c *Call) error {
 			return Unknown("option %s", opt)
 		}
 	}
-	if len(args) == 0 || strings.HasPrefix(short, "+") || strings.HasPrefix(short, "-") || strings.Contains(short+long, "::") {
+	if len(args) > 0 {
+		args = args[1:]
+	}
+	if short == "" && len(args) > 0 { // the old form, without -o
+		short, args = args[0], args[1:]
+	}
+	short, inOrder := strings.CutPrefix(short, "+")
+	if strings.HasPrefix(short, "-") || strings.Contains(short+long, "::") {
 		return Unknown("these arguments")
 	}
 	names := strings.NewReplacer(",", " ", ":", "=").Replace(long)
@@ -678,28 +685,35 @@ func getoptCommand(c *Call) error {
 			i++
 		}
 	}
-	out, status := sortOptions(c, args[1:], names, name, quiet)
+	out, bad := sortOptions(args, names, inOrder)
+	if bad != "" && !quiet {
+		fmt.Fprintf(c.Stderr, "%s: unrecognized option '%s'\n", name, bad)
+	}
 	if err := c.println(out); err != nil {
 		return err
 	}
-	return Exit(status)
+	return Exit(int(truth(bad != "")))
 }
 
-// sortOptions is the line that getopt(1) prints.
-func sortOptions(c *Call, args []string, names, name string, quiet bool) (string, int) {
+// sortOptions is the line that getopt(1) prints, and a word that it does not
+// understand. The options end at the first argument if they stand in order.
+func sortOptions(args []string, names string, inOrder bool) (line, bad string) {
 	quote := func(s string) string { return " '" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 	var options, rest strings.Builder
-	status := 0
 	for len(args) > 0 {
 		word := args[0]
-		args = args[1:]
-		if word == "--" {
+		isOption := len(word) > 1 && word[0] == '-'
+		if isOption {
+			args = args[1:]
+		}
+		if word == "--" || !isOption && inOrder {
 			for _, a := range args {
 				rest.WriteString(quote(a))
 			}
 			break
 		}
-		if len(word) < 2 || word[0] != '-' {
+		if !isOption {
+			args = args[1:]
 			rest.WriteString(quote(word))
 			continue
 		}
@@ -711,9 +725,7 @@ func sortOptions(c *Call, args []string, names, name string, quiet bool) (string
 			}
 		}
 		if err != nil || len(left) > 0 {
-			if status = 1; !quiet {
-				fmt.Fprintf(c.Stderr, "%s: unrecognized option '%s'\n", name, word)
-			}
+			bad = word
 			continue
 		}
 		if strings.HasPrefix(word, "--") {
@@ -733,7 +745,7 @@ func sortOptions(c *Call, args []string, names, name string, quiet bool) (string
 			}
 		}
 	}
-	return options.String() + " --" + rest.String(), status
+	return options.String() + " --" + rest.String(), bad
 }
 
 // df says that there is room, wherever a script asks for nothing else.

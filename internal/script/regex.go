@@ -245,6 +245,8 @@ func (t *translation) escape() error {
 		t.out.WriteString(`\z`)
 	case '1' <= c && c <= '9':
 		return Unknown("regular expression %q, which refers back", t.in)
+	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z':
+		return Unknown("\\%c in regular expression %q", c, t.in)
 	case c >= 0x80:
 		t.at--
 		return t.next()

@@ -405,7 +405,8 @@ func (s *sedParser) delimited(end byte, isRE bool) (string, error) {
 			n := bracketEnd("[" + s.text)
 			b.WriteByte('[')
 			if n > 0 && !strings.Contains(s.text[:n-1], "\n") {
-				b.WriteString(s.text[:n-1])
+				// GNU's sed knows these escapes here too, unlike grep.
+				b.WriteString(strings.NewReplacer(`\n`, "\n", `\t`, "\t").Replace(s.text[:n-1]))
 				s.text = s.text[n-1:]
 			}
 		default:
