@@ -24,7 +24,7 @@ func ParsePackages(name, text, arch string) ([]resolve.Package, error) {
 		return nil, fault.New(fault.FormatInvalid, "%s: the last line has no end: the file is cut off", name)
 	}
 	x := &scanner{file: name, text: text, arch: arch}
-	x.pkgs = make([]resolve.Package, 0, len(text)/820+1) // 820 bytes a stanza in Debian's own
+	x.pkgs = make([]resolve.Package, 0, strings.Count(text, "\n\n")+1)
 	if err := x.scan(); err != nil {
 		return nil, err
 	}
