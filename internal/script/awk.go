@@ -219,9 +219,44 @@ func (p *awkProgram) assign(text string) bool {
 
 const awkNameChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789"
 
+// awkUnescape replaces the escapes of a string.
 func awkUnescape(s string) string {
-	s, _ = unescape(strings.ReplaceAll(s, `\/`, "/"), false)
-	return s
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '\\' || i+1 == len(s) {
+			b.WriteByte(s[i])
+			continue
+		}
+		i++
+		switch c := s[i]; {
+		case c == '"':
+			b.WriteByte(c)
+		case c == 'x':
+			end := i + 1
+			for end < len(s) && end < i+3 && strings.IndexByte("0123456789abcdefABCDEF", s[end]) >= 0 {
+				end++
+			}
+			code, err := strconv.ParseUint(s[i+1:end], 16, 8)
+			if err != nil {
+				b.WriteString(`\x`)
+				continue
+			}
+			b.WriteByte(byte(code))
+			i = end - 1
+		default:
+			end := i + 1
+			for end < len(s) && end < i+3 && '0' <= c && c <= '7' && '0' <= s[end] && s[end] <= '7' {
+				end++
+			}
+			text, _ := unescape(s[i-1:end], false)
+			b.WriteString(text)
+			i = end - 1
+		}
+	}
+	return b.String()
 }
 
 func (p *awkProgram) main(files []string) error {

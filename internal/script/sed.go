@@ -390,6 +390,18 @@ func (s *sedParser) delimited(end byte, isRE bool) (string, error) {
 			return b.String(), nil
 		case c == '\\' && s.text != "":
 			next := s.take()
+			if code, err := strconv.ParseUint(s.text[:min(2, len(s.text))], 16, 8); next == 'x' && err == nil && len(s.text) >= 2 {
+				s.text = s.text[2:]
+				special := strings.IndexByte(`.*[]^$\/&+?(){}|`, byte(code)) >= 0
+				if special && isRE {
+					return "", Unknown("\\x%x in a regular expression", code)
+				}
+				if special {
+					b.WriteByte('\\')
+				}
+				b.WriteByte(byte(code))
+				continue
+			}
 			switch {
 			case next == end && isRE && (strings.IndexByte(`.*[]^$`, end) >= 0 || s.p.extended && strings.IndexByte(`+?(){}|`, end) >= 0):
 				return "", Unknown("a delimiter %q that means something", end)
