@@ -57,7 +57,15 @@ func (t *Tree) Rename(old, to string) error {
 	if err := checkPath(to, e.Type); err != nil {
 		return err
 	}
+	if to == old {
+		return nil
+	}
 	if there := t.nodes[to]; there != nil {
+		for up := e.parent; up != nil; up = up.parent {
+			if up == there {
+				return fmt.Errorf("/%s to /%s: onto what holds it", old, to)
+			}
+		}
 		t.drop(there)
 	}
 	e.detach()

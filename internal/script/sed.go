@@ -275,13 +275,13 @@ func (s *sedParser) command() (err error) {
 		return nil
 	case ':':
 		s.blanks()
-		label, rest := cutAny(s.text, "\n;")
+		label, rest := cutAny(s.text, "\n; \t")
 		s.text = rest
 		s.p.labels[strings.TrimSpace(label)] = len(s.p.commands)
 		return nil
 	case 'b', 't', 'T':
 		s.blanks()
-		label, rest := cutAny(s.text, "\n;}")
+		label, rest := cutAny(s.text, "\n; \t}")
 		cmd.text, s.text = strings.TrimSpace(label), rest
 	case 'a', 'i', 'c':
 		cmd.text = s.insertion()
