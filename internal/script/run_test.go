@@ -249,3 +249,29 @@ func TestRestore(t *testing.T) {
 		}
 	}
 }
+
+// Where shells differ, a script gets its own: the tree's /bin/sh, or bash.
+func TestDialects(t *testing.T) {
+	const busybox = "/usr/bin/busybox 0755 \"\\x7fELF\"\n/usr/bin/sh -> busybox\n"
+	for _, tt := range []struct{ rule, tree, script, want string }{
+		{"dash's echo takes escapes", "", `echo 'a\tb' -e`, "a\tb -e\n"},
+		{"busybox's echo takes escapes with -e", busybox, `echo 'a\tb'; echo -e 'a\tb'; echo -en x`, "a\\tb\na\tb\nx"},
+		{"bash's echo takes escapes with -e", "", "#!/bin/bash\necho 'a\\tb'; echo -e 'a\\tb'", "a\\tb\na\tb\n"},
+		{"dash gives up on a shift too far", "", `(shift 9; echo no) 2>/dev/null; echo $?`, "2\n"},
+		{"busybox goes on after a shift too far", busybox, `shift 9; echo $?`, "1\n"},
+		{"bash's locals begin unset", "", "#!/bin/bash\nx=1; f() { local x; echo ${x-unset}; }; f; echo $x", "unset\n1\n"},
+		{"dash's locals begin with the value outside", "", `x=1; f() { local x; echo ${x-unset}; x=2; }; f; echo $x`, "1\n1\n"},
+		{"bash's tests", "", "#!/bin/bash\nx=abc; [[ $x == a* && -n $x && ! -e /none ]] && echo y; [[ $x = 'a*' ]] || echo n; (( 1 + 1 == 2 )) && echo z", "y\nn\nz\n"},
+		{"bash's expansions", "", "#!/usr/bin/env bash\nx=hello; echo ${x:1:3} ${x: -2} ${x/l/L} ${x//l/L}; cat <<< $x", "ell lo heLlo heLLo\nhello\n"},
+		{"bash's pipefail", "", "#!/bin/bash\nset -o pipefail; false | true; echo $?", "1\n"},
+		{"options behind #!", "", "#!/bin/sh -eu\nfalse\necho no", "status 1"},
+	} {
+		t.Run(tt.rule, func(t *testing.T) {
+			h := newHarness(t, tt.tree)
+			res := h.run(t, tt.script)
+			if got := outcome(h.out.String(), res.Status); got != tt.want || res.Unknown != "" {
+				t.Errorf("got:  %q\nwant: %q\n%+v", got, tt.want, res)
+			}
+		})
+	}
+}
