@@ -681,7 +681,7 @@ func (a *awkParser) regex(operand func() awkExpr) func(*awkProgram) *regex {
 
 // awkRegexText is a regular expression of awk as grep -E has it.
 func awkRegexText(text string) string {
-	return strings.NewReplacer(`\\`, `\\`, `\/`, "/", `\"`, `"`).Replace(text)
+	return strings.NewReplacer(`\\`, `\\`, `\/`, "/", `\"`, `"`, `\r`, "\r", `\f`, "\f", `\v`, "\v", `\a`, "\a").Replace(text)
 }
 
 func (a *awkParser) compare() awkExpr {

@@ -95,6 +95,7 @@ y/'; echo 'ab cd' | sed 's/\w\+/\u&/g'; echo abc | sed 's/.*/\U&/'; echo a | sed
 	{"sed of configurations", `printf '#Port 22\nUser a\n' > c; sed -e 's/^#*[[:space:]]*Port.*/Port 2222/' -e '/^User[[:space:]]/s/a$/b/' c; sed -n 's/^\([A-Z][a-z]*\)[ \t].*/\1/p' c; printf 'k = "v"\n' | sed -e 's/^[^=]*=[[:space:]]*//' -e 's/^"\(.*\)"$/\1/'; printf '; priority=20\n' | sed -ne 's/^;[[:space:]]*priority[[:space:]]*=[[:space:]]*\([0-9]\+\)[[:space:]]*$/\1/p; /^[0-9]\+$/q'`, "Port 2222\nUser b\nUser\nv\n20\n"},
 	{"sed and escapes within brackets", `printf 'a\tt b\n' | sed -E 's/[ \t]+/_/g'; printf 'a\nb\n' | sed 'N;s/[\n]/-/'; printf 'a\\tb\n' | grep -c '[\t]'; printf 'x\ty\n' | sed 's/\t/T/'; printf '%s\n' 'a\b' | sed 's/[\/]/-/'; printf '%s\n' 'a.b[c' | sed 's/[].[]/-/g'`, "a_t_b\na-b\n1\nxTy\na-b\na-b-c\n"},
 	{"sed and codes", `echo "a'b" | sed 's/\x27/\x26/; s/b/\x41/'`, "a&A\n"},
+	{"carriage returns", `printf 'a\r\nb\n' | sed 's/\r$/./'; printf 'a\r\n' | awk '{ sub(/\r$/, "!"); print }'; echo x | sed 's/x/\r/' | wc -c | tr -d ' '`, "a.\nb\na!\n2\n"},
 	{"sed with alternatives and intervals", `echo aab | sed 's/a\{2\}/x/'; echo foobar | sed 's/foo\|bar/x/g'; echo foobar | sed -r 's/(foo|bar)+/<&>/'; echo ab | sed 's/a\?b/x/'; echo 'x*y' | sed 's/*/-/'; echo 'a^b$c' | sed 's/a^b$c/y/'; echo a.b | sed 's/[.]/-/'`, "xb\nxx\n<foobar>\nx\nx-y\ny\na-b\n"},
 	{"longest match", `echo abcd | sed -E 's/ab|abcd/x/'; echo foobar | grep -oE 'foo|foobar'; echo xyz | sed 's/x*y*/-/'; echo 'a "b" "c"' | sed 's/".*"/Q/'`, "x\nfoobar\n-z\na Q\n"},
 

@@ -409,6 +409,8 @@ func (s *sedParser) delimited(end byte, isRE bool) (string, error) {
 				b.WriteByte(end)
 			case next == 'n' && isRE:
 				b.WriteString(`\n`)
+			case next == 'r', next == 'f', next == 'v':
+				b.WriteByte("\r\f\v"[strings.IndexByte("rfv", next)])
 			default:
 				b.WriteByte('\\')
 				b.WriteByte(next)
