@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"path"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -216,11 +217,11 @@ func universe(ctx context.Context, env Env, f format.Format, arch string, source
 		for j := range part {
 			part[j].Repository = i
 		}
-		if u.Packages == nil {
-			u.Packages = part
-		} else {
-			u.Packages = append(u.Packages, part...)
-		}
+	}
+	if len(parts) == 1 {
+		u.Packages = parts[0] // tens of megabytes that need no copy
+	} else {
+		u.Packages = slices.Concat(parts...)
 	}
 	return u, nil
 }

@@ -681,14 +681,20 @@ func busyboxAddgroup(c *Call) error {
 	if o.has("S") {
 		r = adduserSystem
 	}
-	gid, err := a.wanted(options{}, "gid", "group", names[0], r)
+	return a.newGroup(o, names[0], r)
+}
+
+// newGroup makes a group, of the number that -g states or of one that is free.
+func (a *accounts) newGroup(o options, name string, r idRange) error {
+	given := options{}
 	if o.has("g") {
-		gid, err = a.wanted(options{"gid": o["g"]}, "gid", "group", names[0], r)
+		given["gid"] = o["g"]
 	}
+	gid, err := a.wanted(given, "gid", "group", name, r)
 	if err != nil {
 		return err
 	}
-	a.addGroup(names[0], gid, "!")
+	a.addGroup(name, gid, "!")
 	return a.write()
 }
 
@@ -798,15 +804,7 @@ func groupadd(c *Call) error {
 	if o.has("r") {
 		r = useraddSystem
 	}
-	gid, err := a.wanted(options{}, "gid", "group", names[0], r)
-	if o.has("g") {
-		gid, err = a.wanted(options{"gid": o["g"]}, "gid", "group", names[0], r)
-	}
-	if err != nil {
-		return err
-	}
-	a.addGroup(names[0], gid, "!")
-	return a.write()
+	return a.newGroup(o, names[0], r)
 }
 
 // usermod is usermod(8) of shadow.
